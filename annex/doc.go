@@ -1,0 +1,31 @@
+// Package annex knows what the Anlagen to the Vereinbarung under § 301 Abs. 3
+// SGB V and the Gemeinsame Grundsätze Technik (GGT) say: Institutionskennzeichen,
+// file names, the Auftragsdatei, the check of a file's envelope and the
+// Fehlernachricht FEHL. What EDIFACT itself says is package edifact's business.
+//
+// # Terms
+//
+//   - An IK (Institutionskennzeichen) is nine digits, the last a check digit.
+//   - VERFAHREN_KENNUNG is five characters: E (Echt) or T (Test), three letters
+//     of the Verfahren, a version digit: "EKRH0", "TKRH0".
+//   - A transfer name is VERFAHREN_KENNUNG and transfer number: "EKRH0001". The
+//     Auftragsdatei beside it has the same stem: "EKRH0001.AUF".
+//   - The Anwendungsreferenz is the logical file name, 8 to 11 characters, the
+//     same in UNB 0026 and in the Auftragsdatei (DATEINAME).
+//   - A stage (Stufe) is a layer of the Fehlerverfahren, Anlage 4 chapter 6:
+//     1 file and structure, 2 syntax, 3 field contents, 4 the payer's own.
+//   - A Geschäftsvorfall is what one FKT segment opens.
+//
+// # Sources
+//
+// Doc comments name the source: "GGT 2" is GGT Anlage 2 (Auftragssatz), "FC" the
+// catalogue of error codes in Anlage 2 Anhang C, "Anlage 4" the Technische
+// Anlage. What no source says is our own choice and marked so; codes of our own
+// are never all digits ("G1-005") and keep their meaning for ever.
+//
+// # What this package refuses to do
+//
+// It moves no files, knows no partners and keeps no state between files. It
+// never puts a field value of a message into a text: only values of service
+// segments (UNB, UNH, UNT, UNZ), which say nothing about patients.
+package annex
