@@ -1,0 +1,43 @@
+# Gateway 301. Everything here can be typed by hand; this only saves typing.
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+# sshd and others lie where only root looks by default.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME    ?= 30s
+
+.PHONY: help build test peers lint bench fuzz demo
+
+help: ## what can be made (this list)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## the static binary ./gateway
+	CGO_ENABLED=0 go build -trimpath -o gateway ./cmd/gateway
+
+test: peers lint ## everything a change must pass; brings the real peers first
+	GATEWAY_PEERS=required go test -race -timeout 15m ./...
+
+peers: ## install the programs that tests talk to (root on Debian), or list what is missing
+	@.ci/peers
+
+lint: ## gofmt, go vet, staticcheck
+	@echo "gofmt -l ."; found=$$(gofmt -l .); if [ -n "$$found" ]; then echo "not formatted:"; echo "$$found"; exit 1; fi
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+bench: ## all benchmarks, and the comparisons in bench/
+	go test -run '^$$' -bench . ./...
+	@if [ -f bench/go.mod ]; then set -x; go -C bench test -run '^$$' -bench . ./...; fi
+
+fuzz: ## every fuzz target for FUZZTIME (30s)
+	@go test -list '^Fuzz' ./... \
+	| awk '/^Fuzz/ {target[n++] = $$1} /^ok/ {while (i < n) print $$2, target[i++]; i = n = 0}' \
+	| while read -r package target; do \
+		echo "$$package $$target"; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null; \
+	done
+
+demo: ## one night between a hospital and an Annahmestelle, on this machine
+	go run ./cmd/gateway demo
