@@ -102,7 +102,10 @@ type Delivery struct {
 	Name    string // original file name
 	Size    int64  // bytes, plain (out) or as received (in)
 	SHA256  string // hex, of those bytes
-	Mode    Mode
+
+	Fingerprint string // of the original in its outbox (inode, size, time), so that a crash cannot take it twice
+
+	Mode Mode
 
 	Envelope Envelope
 

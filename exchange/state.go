@@ -79,6 +79,7 @@ type Happening string
 // What can happen to a delivery.
 const (
 	TookOver     Happening = "took over"   // intake or collector stored it
+	Arrived      Happening = "arrived"     // the collector stored it
 	Drafting     Happening = "drafted"     // an answer of ours was decided
 	Written      Happening = "written"     // that answer's file stands in the spool
 	RouteFound   Happening = "routed"      // checked and routed
@@ -117,7 +118,7 @@ func Moves() map[State]map[Happening]State {
 		return m
 	}
 	return map[State]map[Happening]State{
-		"": {TookOver: Taken, Drafting: Drafted, Quarantining: Quarantined},
+		"": {TookOver: Taken, Arrived: Received, Drafting: Drafted, Quarantining: Quarantined},
 
 		Taken:   {RouteFound: Routed, Refused: Rejected, Holding: Held, Retrying: Taken},
 		Drafted: {Written: Routed, Retrying: Drafted, Holding: Held},
@@ -137,8 +138,8 @@ func Moves() map[State]map[Happening]State {
 		Handing:  {HandedOver: Accepted, Retrying: Handing, Holding: Held},
 
 		Held:        answered(map[Happening]State{Released: Taken, Resumed: Unknown, Withdrawn: Cancelled}),
-		Accepted:    {Noted: Accepted},
-		Rejected:    {Noted: Rejected},
+		Accepted:    {},
+		Rejected:    {},
 		Quarantined: {Withdrawn: Cancelled},
 		Cancelled:   {},
 	}
@@ -155,8 +156,12 @@ func States() []State {
 // ErrMove is wrapped by the error of [Next].
 var ErrMove = errors.New("move not allowed")
 
-// Next tells where a delivery goes from a state by a happening.
+// Next tells where a delivery goes from a state by a happening. Noted is
+// allowed everywhere and moves nothing.
 func Next(from State, by Happening) (State, error) {
+	if by == Noted && from != "" {
+		return from, nil
+	}
 	if to, ok := Moves()[from][by]; ok {
 		return to, nil
 	}

@@ -1,0 +1,285 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gateway301/exchange"
+)
+
+// Delivery returns one row. The error wraps [ErrNotFound] if there is none.
+func (l *Ledger) Delivery(ctx context.Context, id int64) (exchange.Delivery, error) {
+	d, err := one(ctx, l.read, "id = ?", id)
+	if err != nil {
+		return d, fmt.Errorf("delivery %d: %w", id, err)
+	}
+	return d, nil
+}
+
+// A Filter picks deliveries for a list. Empty fields pick all.
+type Filter struct {
+	Direction exchange.Direction
+	States    []exchange.State
+	Partner   string
+	Name      string // original file name, transfer name (with or without .AUF) or Anwendungsreferenz
+	Limit     int    // 0 = no limit; the newest are kept
+}
+
+// Deliveries returns the rows that fit, oldest first.
+func (l *Ledger) Deliveries(ctx context.Context, f Filter) ([]exchange.Delivery, error) {
+	where, args := []string{"1"}, []any{}
+	add := func(cond string, v ...any) { where, args = append(where, cond), append(args, v...) }
+	if f.Direction != "" {
+		add("direction = ?", string(f.Direction))
+	}
+	if len(f.States) > 0 {
+		add("state IN ("+marks(len(f.States))+")", anys(f.States)...)
+	}
+	if f.Partner != "" {
+		add("(partner = ? OR account = ?)", f.Partner, f.Partner)
+	}
+	if f.Name != "" {
+		stem := strings.TrimSuffix(f.Name, ".AUF")
+		add("(name = ? OR transfer_name = ? OR application_ref = ? OR intake = ?)", f.Name, stem, f.Name, f.Name)
+	}
+	limit := -1
+	if f.Limit > 0 {
+		limit = f.Limit
+	}
+	return query(ctx, l.read, "id IN (SELECT id FROM delivery WHERE "+strings.Join(where, " AND ")+" ORDER BY id DESC LIMIT ?) ORDER BY id", append(args, limit)...)
+}
+
+// Events returns a delivery's history, oldest first.
+func (l *Ledger) Events(ctx context.Context, delivery int64) ([]exchange.Event, error) {
+	rows, err := l.read.QueryContext(ctx, `SELECT id, delivery, at, what, from_state, to_state, attempt, cause, text FROM event WHERE delivery = ? ORDER BY id`, delivery)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []exchange.Event
+	for rows.Next() {
+		var e exchange.Event
+		if err := rows.Scan(&e.ID, &e.Delivery, nanos{&e.At}, &e.What, &e.From, &e.To, &e.Attempt, &e.Cause, &e.Text); err != nil {
+			return nil, err
+		}
+		out = append(out, e)
+	}
+	return out, rows.Err()
+}
+
+// Sum counts the deliveries of a direction by state. Every delivery is in
+// exactly one, so the values add up to all that was ever taken over.
+func (l *Ledger) Sum(ctx context.Context, dir exchange.Direction) (map[exchange.State]int, error) {
+	rows, err := l.read.QueryContext(ctx, `SELECT state, count(*) FROM delivery WHERE direction = ? GROUP BY state`, string(dir))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	sum := map[exchange.State]int{}
+	for rows.Next() {
+		var s exchange.State
+		var n int
+		if err := rows.Scan(&s, &n); err != nil {
+			return nil, err
+		}
+		sum[s] = n
+	}
+	return sum, rows.Err()
+}
+
+// Due returns up to limit deliveries in one of states whose step is due at
+// now, longest due first, leaving out those in busy.
+func (l *Ledger) Due(ctx context.Context, now time.Time, limit int, busy []int64, states ...exchange.State) ([]exchange.Delivery, error) {
+	args := append(anys(states), now.UnixNano())
+	args = append(args, anys(busy)...)
+	return query(ctx, l.read, "state IN ("+marks(len(states))+") AND due <= ? AND id NOT IN ("+marks(len(busy))+") ORDER BY due, id LIMIT ?", append(args, limit)...)
+}
+
+// NextToSend returns the delivery whose turn it is at a partner: one whose
+// outcome is unknown first, else the longest waiting that is sealed, due, and,
+// if strict, has no unfinished predecessor by UNB 0020 (99999 is followed by
+// 00001) from the same sender to the same recipient in the same mode. Files
+// just taken from the same account and not yet read count as predecessors too.
+// Without one the error wraps [ErrNotFound].
+func (l *Ledger) NextToSend(ctx context.Context, now time.Time, partner string, strict bool) (exchange.Delivery, error) {
+	what := `partner = ? AND direction = 'out' AND state IN ('unknown', 'sealed') AND due <= ?`
+	if strict {
+		what += ` AND (state = 'unknown' OR kind = 'answer' OR NOT EXISTS (
+			SELECT 1 FROM delivery p WHERE p.direction = 'out' AND p.sender = d.sender AND p.recipient = d.recipient AND p.mode = d.mode
+				AND p.state IN ('routed', 'sealed', 'sending', 'unknown') AND p.id <> d.id
+				AND (CAST(d.reference AS INTEGER) - CAST(p.reference AS INTEGER) + 99999) % 99999 BETWEEN 1 AND 49999)
+			AND NOT EXISTS (SELECT 1 FROM delivery t WHERE t.state = 'taken' AND t.account = d.account AND t.due <= ?))`
+	}
+	args := []any{partner, now.UnixNano()}
+	if strict {
+		args = append(args, now.UnixNano())
+	}
+	return one(ctx, l.read, what+` ORDER BY state = 'unknown' DESC, id LIMIT 1`, args...)
+}
+
+// NextDue returns the earliest due time of all, zero when nothing is due ever.
+func (l *Ledger) NextDue(ctx context.Context) (time.Time, error) {
+	var t time.Time
+	err := l.read.QueryRowContext(ctx, `SELECT min(due) FROM delivery`).Scan(nanos{&t})
+	return t, err
+}
+
+// OutboundNamed returns our deliveries with this Anwendungsreferenz that were
+// sent or may have been.
+func (l *Ledger) OutboundNamed(ctx context.Context, applicationRef string) ([]exchange.Delivery, error) {
+	return query(ctx, l.read, `direction = 'out' AND application_ref = ? AND transfer_name <> '' ORDER BY id`, applicationRef)
+}
+
+// SameIdentity returns inbound deliveries with the triple that identifies a
+// delivery (GGT Anlage 2): ABSENDER_EIGNER, VERFAHREN_KENNUNG (the first five
+// characters of the transfer name) and DATUM_ERSTELLUNG.
+func (l *Ledger) SameIdentity(ctx context.Context, owner, verfahren, created string) ([]exchange.Delivery, error) {
+	return query(ctx, l.read, `owner = ? AND created = ? AND direction = 'in' AND substr(transfer_name, 1, 5) = ? ORDER BY id`, owner, created, verfahren)
+}
+
+// RejectedBefore returns our latest rejected delivery with this sender,
+// recipient, mode and content name, which a new file corrects; the error wraps
+// [ErrNotFound] if there is none.
+func (l *Ledger) RejectedBefore(ctx context.Context, account, name string, before int64) (exchange.Delivery, error) {
+	return one(ctx, l.read, `direction = 'out' AND account = ? AND name = ? AND state = 'rejected' AND id < ? ORDER BY id DESC LIMIT 1`, account, name, before)
+}
+
+// HasIntake reports whether a delivery with this intake identity exists.
+func (l *Ledger) HasIntake(ctx context.Context, intake string) (bool, error) {
+	_, err := one(ctx, l.read, "intake = ?", intake)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// TakenFrom returns the delivery that was taken from this original of this
+// account; the error wraps [ErrNotFound] if there is none.
+func (l *Ledger) TakenFrom(ctx context.Context, account, fingerprint string) (exchange.Delivery, error) {
+	return one(ctx, l.read, "account = ? AND fingerprint = ? ORDER BY id DESC LIMIT 1", account, fingerprint)
+}
+
+// HasHistory reports whether a transfer number was ever allotted towards partner.
+func (l *Ledger) HasHistory(ctx context.Context, partner string) (bool, error) {
+	var n int
+	err := l.read.QueryRowContext(ctx, `SELECT count(*) FROM transfer_counter WHERE partner = ?`, partner).Scan(&n)
+	return n > 0, err
+}
+
+// A Fetched file is stored here while its original still stands at the partner.
+type Fetched struct {
+	Name     string
+	Size     int64
+	Modified time.Time
+	SHA256   string
+	Delivery int64
+}
+
+// TakeFetched is [Ledger.Take] for what a collector brought: the same
+// transaction remembers the originals until [Ledger.Forget] is told that they
+// are gone.
+func (l *Ledger) TakeFetched(ctx context.Context, d exchange.Delivery, text string, originals []Fetched) (exchange.Delivery, error) {
+	err := l.transaction(ctx, func(tx *sql.Tx) error {
+		var err error
+		if d, err = insert(ctx, tx, d, exchange.Arrived, text); err != nil {
+			return err
+		}
+		for _, f := range originals {
+			if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO fetched (partner, name, size, modified, sha256, delivery) VALUES (?, ?, ?, ?, ?, ?)`,
+				d.Account, f.Name, f.Size, f.Modified.UnixNano(), f.SHA256, d.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return d, err
+}
+
+// FetchedFrom returns what still stands at the partner although it is stored here.
+func (l *Ledger) FetchedFrom(ctx context.Context, partner string) ([]Fetched, error) {
+	rows, err := l.read.QueryContext(ctx, `SELECT name, size, modified, sha256, delivery FROM fetched WHERE partner = ?`, partner)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []Fetched
+	for rows.Next() {
+		var f Fetched
+		if err := rows.Scan(&f.Name, &f.Size, nanos{&f.Modified}, &f.SHA256, &f.Delivery); err != nil {
+			return nil, err
+		}
+		out = append(out, f)
+	}
+	return out, rows.Err()
+}
+
+// Forget drops the memory of an original that is gone from the partner.
+func (l *Ledger) Forget(ctx context.Context, partner string, f Fetched) error {
+	_, err := l.write.ExecContext(ctx, `DELETE FROM fetched WHERE partner = ? AND name = ? AND size = ? AND modified = ?`,
+		partner, f.Name, f.Size, f.Modified.UnixNano())
+	return err
+}
+
+// A Stop keeps a partner from being called until an operator or a changed
+// credential releases it.
+type Stop struct {
+	Partner    string
+	At         time.Time
+	Cause      exchange.Cause
+	Text       string
+	Credential string // fingerprint of what was refused
+}
+
+// StopPartner records a stop, replacing an earlier one.
+func (l *Ledger) StopPartner(ctx context.Context, s Stop) error {
+	_, err := l.write.ExecContext(ctx, `INSERT OR REPLACE INTO partner_stop (partner, at, cause, text, credential) VALUES (?, ?, ?, ?, ?)`,
+		s.Partner, s.At.UnixNano(), string(s.Cause), s.Text, s.Credential)
+	return err
+}
+
+// Stopped returns the partners that are stopped, by name.
+func (l *Ledger) Stopped(ctx context.Context) (map[string]Stop, error) {
+	rows, err := l.read.QueryContext(ctx, `SELECT partner, at, cause, text, credential FROM partner_stop`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	out := map[string]Stop{}
+	for rows.Next() {
+		var s Stop
+		if err := rows.Scan(&s.Partner, nanos{&s.At}, &s.Cause, &s.Text, &s.Credential); err != nil {
+			return nil, err
+		}
+		out[s.Partner] = s
+	}
+	return out, rows.Err()
+}
+
+// ResumePartner lifts a stop. It reports whether there was one.
+func (l *Ledger) ResumePartner(ctx context.Context, partner string) (bool, error) {
+	res, err := l.write.ExecContext(ctx, `DELETE FROM partner_stop WHERE partner = ?`, partner)
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
+	return n > 0, err
+}
+
+func marks(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return "?" + strings.Repeat(", ?", n-1)
+}
+
+func anys[T any](list []T) []any {
+	out := make([]any, len(list))
+	for i, v := range list {
+		out[i] = v
+	}
+	return out
+}
