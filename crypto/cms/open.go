@@ -1,0 +1,491 @@
+package cms
+
+import (
+	"bytes"
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
+	"golang.org/x/sync/errgroup"
+
+	"gateway301/crypto/internal/rsaalg"
+)
+
+// A Key opens what was sealed for its certificate.
+type Key struct {
+	Certificate *x509.Certificate
+	Key         *rsa.PrivateKey
+}
+
+// A Policy widens or narrows what Open takes. The zero value takes the
+// profile, and in addition messages without signed attributes or without the
+// signer's certificate, which older senders write.
+type Policy struct {
+	PKCS1KeyTransport bool // take RSAES-PKCS1-v1_5 for the content key
+	PKCS1Signature    bool // take RSASSA-PKCS1-v1_5
+	OtherHashes       bool // take SHA-384 and SHA-512, the PSS salt as long as the hash
+
+	NeedSignedAttributes bool // refuse a message without signed attributes
+	NeedCertificate      bool // refuse a message without the signer's certificate
+}
+
+// OpenOptions say with what a message is opened.
+type OpenOptions struct {
+	// Keys are all own keys, old ones too. The first recipient in the message
+	// that matches one of them by issuer and serial decides.
+	Keys []Key
+	// Find returns the certificate with this issuer, as it is encoded, and
+	// serial number, or nil. It is asked when the message does not bring the
+	// signer's certificate. It may be nil.
+	Find   func(rawIssuer []byte, serial *big.Int) *x509.Certificate
+	Policy Policy
+}
+
+// A Message is what is known of a file that was opened.
+type Message struct {
+	// Signer is the certificate whose key made the signature. Nothing is said
+	// about whether the certificate is valid or trusted.
+	Signer *x509.Certificate
+	// Certificates are all that came along, the signer's included.
+	Certificates []*x509.Certificate
+	SigningTime  time.Time         // as the signer claims; zero if not stated
+	Recipient    *x509.Certificate // the own certificate whose key opened it
+	Size         int64             // bytes of content
+	SHA256       [sha256.Size]byte // of the content
+}
+
+// Open decrypts src with one of the keys, verifies the signature and writes
+// the content to dst. What is in dst is worthless until Open has returned
+// without an error.
+//
+// A message that cannot be opened gives an *OpenError, which is ErrNotOpened
+// for everyone and carries the cause for the local log. Errors of reading src
+// and writing dst are returned as they are.
+func Open(dst io.Writer, src io.Reader, o OpenOptions) (*Message, error) {
+	m, err := open(dst, src, o)
+	var fault *FormatError
+	if errors.As(err, &fault) {
+		return nil, &OpenError{Cause: err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func open(dst io.Writer, src io.Reader, o OpenOptions) (*Message, error) {
+	e := &envelope{d: newDecoder(src, Enveloped), o: o}
+	if err := e.header(); err != nil {
+		return nil, err
+	}
+	g, ctx := errgroup.WithContext(context.Background())
+	plain := newBelt(ctx, blockSize)
+	g.Go(func() error {
+		err := e.decrypt(plain)
+		plain.end(err)
+		return err
+	})
+	s := &signedData{d: newDecoder(&beltReader{in: plain}, Signed), o: o}
+	g.Go(func() error { return s.read(dst) })
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	s.m.Recipient = e.recipient
+	return &s.m, nil
+}
+
+// An envelope is the outer layer of a message being opened.
+type envelope struct {
+	d         *decoder
+	o         OpenOptions
+	recipient *x509.Certificate // of the key in use; nil until found
+	key       []byte            // of the content
+	body      *octets
+	cbc       cipher.BlockMode
+}
+
+// header reads up to the encrypted octets.
+func (e *envelope) header() error {
+	d := e.d
+	if err := d.enter(tagSequence, "ContentInfo"); err != nil {
+		return err
+	}
+	if err := d.constant(derEnvelopedData, "content type"); err != nil {
+		return err
+	}
+	if err := d.enter(tagContext0, "content"); err != nil {
+		return err
+	}
+	if err := d.enter(tagSequence, "EnvelopedData"); err != nil {
+		return err
+	}
+	if err := d.constant(derVersion0, "version of EnvelopedData"); err != nil {
+		return err
+	}
+	if err := e.recipients(); err != nil {
+		return err
+	}
+	if err := d.enter(tagSequence, "EncryptedContentInfo"); err != nil {
+		return err
+	}
+	if err := d.constant(derData, "encrypted content type"); err != nil {
+		return err
+	}
+	iv, err := e.iv()
+	if err != nil {
+		return err
+	}
+	if e.recipient == nil {
+		return d.fault(ErrNotForUs)
+	}
+	c, err := aes.NewCipher(e.key)
+	if err != nil {
+		return d.fault(ErrDecryption)
+	}
+	e.cbc = cipher.NewCBCDecrypter(c, iv)
+	e.body, err = d.octets(tagContext0Raw, "encrypted content")
+	return err
+}
+
+func (e *envelope) recipients() error {
+	if err := e.d.enter(tagSet, "recipients"); err != nil {
+		return err
+	}
+	for n := 0; ; n++ {
+		_, more, err := e.d.peek()
+		if err != nil {
+			return err
+		}
+		if !more {
+			return e.d.leave()
+		}
+		if n == maxMembers {
+			return e.d.faultf(ErrTooLarge, "more than %d recipients", maxMembers)
+		}
+		der, err := e.d.element(tagSequence, maxRecipient, "recipient")
+		if err != nil {
+			return err
+		}
+		if err := e.tryRecipient(der); err != nil {
+			return err
+		}
+	}
+}
+
+// tryRecipient checks the form of one KeyTransRecipientInfo and unwraps the
+// content key if it is the first one for us.
+func (e *envelope) tryRecipient(der []byte) error {
+	var body, id, issuer, algorithm, wrapped cryptobyte.String
+	s := cryptobyte.String(der)
+	serial := new(big.Int)
+	if !s.ReadASN1(&body, asn1.SEQUENCE) || !skipConstant(&body, derVersion0) ||
+		!body.ReadASN1(&id, asn1.SEQUENCE) ||
+		!id.ReadASN1Element(&issuer, asn1.SEQUENCE) || !id.ReadASN1Integer(serial) || !id.Empty() ||
+		!body.ReadASN1Element(&algorithm, asn1.SEQUENCE) ||
+		!body.ReadASN1(&wrapped, asn1.OCTET_STRING) || !body.Empty() {
+		return e.d.faultf(ErrProfile, "recipient")
+	}
+	if e.recipient != nil {
+		return nil
+	}
+	for _, k := range e.o.Keys {
+		if k.Certificate.SerialNumber.Cmp(serial) == 0 && bytes.Equal(k.Certificate.RawIssuer, issuer) {
+			e.recipient = k.Certificate
+			return e.unwrap(k.Key, algorithm, wrapped)
+		}
+	}
+	return nil
+}
+
+func (e *envelope) unwrap(key *rsa.PrivateKey, algorithm, wrapped []byte) error {
+	transport, err := rsaalg.ParseTransport(algorithm)
+	if err != nil {
+		return e.d.faultf(ErrProfile, "key transport: %w", err)
+	}
+	switch {
+	case transport == rsaalg.TransportOAEP:
+		e.key, err = rsa.DecryptOAEP(sha256.New(), nil, key, wrapped, nil)
+	case e.o.Policy.PKCS1KeyTransport:
+		// On a padding fault this returns a random key instead of an error:
+		// nobody can tell the two apart (RFC 3218, 2.3.2).
+		e.key, err = key.Decrypt(rand.Reader, wrapped, &rsa.PKCS1v15DecryptOptions{SessionKeyLen: 32})
+	default:
+		return e.d.faultf(ErrPolicy, "key transport with PKCS#1 v1.5")
+	}
+	if err != nil || len(e.key) != 32 {
+		return e.d.faultf(ErrDecryption, "content key")
+	}
+	return nil
+}
+
+// iv reads the content encryption algorithm, which has to be AES-256-CBC.
+func (e *envelope) iv() ([]byte, error) {
+	der, err := e.d.element(tagSequence, 64, "content encryption")
+	if err != nil {
+		return nil, err
+	}
+	var body, iv cryptobyte.String
+	s := cryptobyte.String(der)
+	if !s.ReadASN1(&body, asn1.SEQUENCE) || !skipConstant(&body, "\x06\x09"+oidAES256CBC) ||
+		!body.ReadASN1(&iv, asn1.OCTET_STRING) || !body.Empty() || len(iv) != aes.BlockSize {
+		return nil, e.d.faultf(ErrProfile, "content encryption is not AES-256-CBC")
+	}
+	return iv, nil
+}
+
+// decrypt puts the decrypted octets on the belt, without their padding, and
+// reads the envelope to its end.
+func (e *envelope) decrypt(out *belt) error {
+	var held []byte // decrypted, but perhaps the last one: that has the padding
+	for {
+		blk, err := out.take()
+		if err != nil {
+			return err
+		}
+		n, err := io.ReadFull(e.body, blk[:cap(blk)])
+		last := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+		if err != nil && !last {
+			return err
+		}
+		if n%aes.BlockSize != 0 {
+			return e.d.faultf(ErrDecryption, "encrypted content is no multiple of %d bytes", aes.BlockSize)
+		}
+		blk = blk[:n]
+		e.cbc.CryptBlocks(blk, blk)
+		if held != nil && n > 0 {
+			if err := out.put(held); err != nil {
+				return err
+			}
+			held = nil
+		}
+		if n > 0 {
+			held = blk
+		}
+		if last {
+			break
+		}
+	}
+	held, ok := unpad(held)
+	if !ok {
+		return e.d.faultf(ErrDecryption, "padding")
+	}
+	if err := out.put(held); err != nil {
+		return err
+	}
+	return e.d.leaveAll()
+}
+
+// unpad removes the PKCS#7 padding.
+func unpad(b []byte) ([]byte, bool) {
+	if len(b) == 0 {
+		return nil, false
+	}
+	n := int(b[len(b)-1])
+	if n == 0 || n > aes.BlockSize {
+		return nil, false
+	}
+	body := b[:len(b)-n]
+	return body, bytes.Equal(b[len(body):], bytes.Repeat([]byte{byte(n)}, n))
+}
+
+// skipConstant consumes want, or reports that something else stands there.
+func skipConstant(s *cryptobyte.String, want string) bool {
+	var got []byte
+	return s.ReadBytes(&got, len(want)) && string(got) == want
+}
+
+// A beltReader reads the blocks of a belt.
+type beltReader struct {
+	in   *belt
+	blk  []byte // as it came, to be handed back
+	rest []byte
+}
+
+func (r *beltReader) Read(p []byte) (int, error) {
+	for len(r.rest) == 0 {
+		if r.blk != nil {
+			r.in.free(r.blk)
+			r.blk = nil
+		}
+		blk, err := r.in.next()
+		if err != nil {
+			return 0, err
+		}
+		r.blk, r.rest = blk, blk
+	}
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
+}
+
+// signedData is the inner layer of a message being opened.
+type signedData struct {
+	d *decoder
+	o OpenOptions
+	m Message
+}
+
+// read copies the content to dst and verifies the signature.
+func (s *signedData) read(dst io.Writer) error {
+	d := s.d
+	if err := d.enter(tagSequence, "ContentInfo"); err != nil {
+		return err
+	}
+	if err := d.constant(derSignedData, "content type"); err != nil {
+		return err
+	}
+	if err := d.enter(tagContext0, "content"); err != nil {
+		return err
+	}
+	if err := d.enter(tagSequence, "SignedData"); err != nil {
+		return err
+	}
+	if err := d.constant(derVersion1, "version of SignedData"); err != nil {
+		return err
+	}
+	digest, err := s.digestAlgorithm()
+	if err != nil {
+		return err
+	}
+	c, err := newContent(dst, digest)
+	if err != nil {
+		return d.faultf(ErrProfile, "digest algorithm: %w", err)
+	}
+	if err := s.content(c); err != nil {
+		return err
+	}
+	if err := s.certificates(); err != nil {
+		return err
+	}
+	if err := d.enter(tagSet, "signers"); err != nil {
+		return err
+	}
+	info, err := d.element(tagSequence, maxElement, "SignerInfo")
+	if err != nil {
+		return err
+	}
+	if err := d.leaveAll(); err != nil {
+		return err
+	}
+	s.m.Size = c.size
+	c.sha256.Sum(s.m.SHA256[:0])
+	return s.verify(info, digest, c)
+}
+
+// digestAlgorithm reads the SET, which holds exactly one.
+func (s *signedData) digestAlgorithm() ([]byte, error) {
+	if err := s.d.enter(tagSet, "digest algorithms"); err != nil {
+		return nil, err
+	}
+	digest, err := s.d.element(tagSequence, 64, "digest algorithm")
+	if err != nil {
+		return nil, err
+	}
+	return digest, s.d.leave()
+}
+
+// content copies the attached content.
+func (s *signedData) content(c *content) error {
+	d := s.d
+	if err := d.enter(tagSequence, "EncapsulatedContentInfo"); err != nil {
+		return err
+	}
+	if err := d.constant(derData, "encapsulated content type"); err != nil {
+		return err
+	}
+	if err := d.enter(tagContext0, "attached content"); err != nil {
+		return err
+	}
+	body, err := d.octets(tagOctets, "content")
+	if err != nil {
+		return err
+	}
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := body.Read(buf)
+		if n > 0 {
+			if err := c.write(buf[:n]); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := d.leave(); err != nil {
+		return err
+	}
+	return d.leave()
+}
+
+// certificates reads the optional certificates. CRLs in a message are none of
+// the profile; the next step finds them in place of the signers.
+func (s *signedData) certificates() error {
+	tag, more, err := s.d.peek()
+	if err != nil {
+		return err
+	}
+	if !more || tag != tagContext0 {
+		return nil
+	}
+	if err := s.d.enter(tagContext0, "certificates"); err != nil {
+		return err
+	}
+	for {
+		_, more, err := s.d.peek()
+		if err != nil {
+			return err
+		}
+		if !more {
+			return s.d.leave()
+		}
+		if len(s.m.Certificates) == maxMembers {
+			return s.d.faultf(ErrTooLarge, "more than %d certificates", maxMembers)
+		}
+		der, err := s.d.element(tagSequence, maxElement, "certificate")
+		if err != nil {
+			return err
+		}
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			return s.d.faultf(ErrProfile, "certificate: %w", err)
+		}
+		s.m.Certificates = append(s.m.Certificates, cert)
+	}
+}
+
+func (s *signedData) faultf(kind error, format string, args ...any) error {
+	return s.d.faultf(kind, format, args...)
+}
+
+// signer returns the certificate that the SignerInfo names.
+func (s *signedData) signer(rawIssuer []byte, serial *big.Int) (*x509.Certificate, error) {
+	for _, c := range s.m.Certificates {
+		if c.SerialNumber.Cmp(serial) == 0 && bytes.Equal(c.RawIssuer, rawIssuer) {
+			return c, nil
+		}
+	}
+	if s.o.Policy.NeedCertificate {
+		return nil, s.faultf(ErrPolicy, "certificate of the signer is not in the message")
+	}
+	if s.o.Find != nil {
+		if c := s.o.Find(rawIssuer, serial); c != nil {
+			return c, nil
+		}
+	}
+	return nil, s.d.fault(fmt.Errorf("%w: serial %x", ErrUnknownSigner, serial))
+}
