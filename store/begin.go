@@ -5,35 +5,17 @@ import (
 	"database/sql"
 	"fmt"
 	"strings"
-	"time"
 
 	"gateway301/exchange"
 )
-
-// An Allotment says how a delivery gets its transfer name and creation time.
-type Allotment struct {
-	Verfahren string                  // "EKRH0"; key of the creation time
-	Name      func(number int) string // transfer name of a number, 0 to 999
-	First     int                     // first number when there is no history
-	Stands    func(name string) bool  // whether either file of that name stands at the partner
-	// Stamp returns the creation time, or when to ask again.
-	Stamp func(taken time.Time, last string) (stamp string, wait time.Time, err error)
-}
-
-// A WaitError says that no creation time is free before Until.
-type WaitError struct{ Until time.Time }
-
-func (e *WaitError) Error() string {
-	return "no creation time free before " + e.Until.Format(time.TimeOnly)
-}
 
 // Begin applies m, which starts an attempt, and on a delivery's first attempt
 // allots in the same transaction its transfer number (one counter per pair and
 // mode, 999 followed by 000) and its creation time. A number is passed over
 // while its name stands at the partner or an own delivery with it there is
 // unfinished; the passed-over numbers are named in the event. With none left
-// the error wraps [ErrExhausted]; without a free creation time it is a [*WaitError].
-func (l *Ledger) Begin(ctx context.Context, m exchange.Move, a Allotment) (exchange.Delivery, error) {
+// the error wraps [exchange.ErrExhausted]; without a free creation time it is a [*exchange.WaitError].
+func (l *Ledger) Begin(ctx context.Context, m exchange.Move, a exchange.Allotment) (exchange.Delivery, error) {
 	var d exchange.Delivery
 	err := l.transaction(ctx, func(tx *sql.Tx) error {
 		row, err := one(ctx, tx, "id = ?", m.ID)
@@ -66,7 +48,7 @@ func (l *Ledger) Begin(ctx context.Context, m exchange.Move, a Allotment) (excha
 	return d, err
 }
 
-func allotNumber(ctx context.Context, tx *sql.Tx, d exchange.Delivery, a Allotment) (number int, skipped []int, err error) {
+func allotNumber(ctx context.Context, tx *sql.Tx, d exchange.Delivery, a exchange.Allotment) (number int, skipped []int, err error) {
 	key := []any{d.Physical, d.Partner, string(d.Mode)}
 	next, err := counter(ctx, tx, `SELECT next FROM transfer_counter WHERE physical = ? AND partner = ? AND mode = ?`, a.First, key...)
 	if err != nil {
@@ -86,7 +68,7 @@ func allotNumber(ctx context.Context, tx *sql.Tx, d exchange.Delivery, a Allotme
 			ON CONFLICT (physical, partner, mode) DO UPDATE SET next = excluded.next`, append(key, next)...)
 		return number, skipped, err
 	}
-	return 0, nil, fmt.Errorf("partner %s: %w", d.Partner, ErrExhausted)
+	return 0, nil, fmt.Errorf("partner %s: %w", d.Partner, exchange.ErrExhausted)
 }
 
 // unfinished returns the transfer names that own deliveries to the partner
@@ -109,7 +91,7 @@ func unfinished(ctx context.Context, tx *sql.Tx, d exchange.Delivery) (map[strin
 	return names, rows.Err()
 }
 
-func allotStamp(ctx context.Context, tx *sql.Tx, d exchange.Delivery, a Allotment) (string, error) {
+func allotStamp(ctx context.Context, tx *sql.Tx, d exchange.Delivery, a exchange.Allotment) (string, error) {
 	var last string
 	err := tx.QueryRowContext(ctx, `SELECT last FROM creation_time WHERE owner = ? AND verfahren = ?`, d.Owner, a.Verfahren).Scan(&last)
 	if err != nil && err != sql.ErrNoRows {
@@ -120,7 +102,7 @@ func allotStamp(ctx context.Context, tx *sql.Tx, d exchange.Delivery, a Allotmen
 		return "", err
 	}
 	if !wait.IsZero() {
-		return "", &WaitError{wait}
+		return "", &exchange.WaitError{Until: wait}
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO creation_time (owner, verfahren, last) VALUES (?, ?, ?)
 		ON CONFLICT (owner, verfahren) DO UPDATE SET last = excluded.last`, d.Owner, a.Verfahren, stamp)

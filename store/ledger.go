@@ -22,11 +22,8 @@ import (
 
 // The errors that callers decide on.
 var (
-	ErrLocked    = errors.New("the ledger is in use by another process")
-	ErrNoLedger  = errors.New("there is no ledger")
-	ErrNotFound  = errors.New("no such delivery")
-	ErrMoved     = errors.New("the delivery is not in the state it was believed to be in")
-	ErrExhausted = errors.New("transfer numbers exhausted")
+	ErrLocked   = errors.New("the ledger is in use by another process")
+	ErrNoLedger = errors.New("there is no ledger")
 )
 
 //go:embed migrations/*.sql
@@ -139,7 +136,7 @@ func (l *Ledger) Take(ctx context.Context, d exchange.Delivery, by exchange.Happ
 			d = known
 			return nil
 		}
-		if !errors.Is(err, ErrNotFound) {
+		if !errors.Is(err, exchange.ErrNotFound) {
 			return err
 		}
 		d, err = insert(ctx, tx, d, by, text)
@@ -150,7 +147,7 @@ func (l *Ledger) Take(ctx context.Context, d exchange.Delivery, by exchange.Happ
 
 // Apply performs all moves in one transaction and returns the rows as they
 // stand after it. If any of them is not in its From state, nothing is changed
-// and the error wraps [ErrMoved].
+// and the error wraps [exchange.ErrMoved].
 func (l *Ledger) Apply(ctx context.Context, moves ...exchange.Move) ([]exchange.Delivery, error) {
 	var out []exchange.Delivery
 	err := l.transaction(ctx, func(tx *sql.Tx) error {
@@ -185,7 +182,7 @@ func apply(ctx context.Context, tx *sql.Tx, m exchange.Move) (exchange.Delivery,
 		return d, err
 	}
 	if d.State != m.From {
-		return d, fmt.Errorf("delivery %d: %w: %s, not %s", m.ID, ErrMoved, d.State, m.From)
+		return d, fmt.Errorf("delivery %d: %w: %s, not %s", m.ID, exchange.ErrMoved, d.State, m.From)
 	}
 	to, err := exchange.Next(m.From, m.By)
 	if err != nil {

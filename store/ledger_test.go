@@ -56,8 +56,8 @@ func sealed(t *testing.T, l *Ledger, n int) exchange.Delivery {
 	return move(t, l, move(t, l, take(t, l, file(n)), exchange.RouteFound), exchange.WasSealed)
 }
 
-func allotment() Allotment {
-	return Allotment{
+func allotment() exchange.Allotment {
+	return exchange.Allotment{
 		Verfahren: "EKRH0", First: 998,
 		Name:   func(n int) string { return fmt.Sprintf("EKRH0%03d", n) },
 		Stands: func(string) bool { return false },
@@ -67,7 +67,7 @@ func allotment() Allotment {
 	}
 }
 
-func begin(ctx context.Context, l *Ledger, d exchange.Delivery, a Allotment) (exchange.Delivery, error) {
+func begin(ctx context.Context, l *Ledger, d exchange.Delivery, a exchange.Allotment) (exchange.Delivery, error) {
 	return l.Begin(ctx, exchange.Move{ID: d.ID, From: exchange.Sealed, By: exchange.Begun, At: noon,
 		Change: func(d *exchange.Delivery) { d.Attempt++ }}, a)
 }
@@ -103,7 +103,7 @@ func TestMoveIsGuarded(t *testing.T) {
 	d := take(t, l, file(1))
 	move(t, l, d, exchange.RouteFound)
 	_, err := l.Apply(t.Context(), exchange.Move{ID: d.ID, From: exchange.Taken, By: exchange.RouteFound, At: noon})
-	if !errors.Is(err, ErrMoved) {
+	if !errors.Is(err, exchange.ErrMoved) {
 		t.Errorf("a second move from the same state: %v", err)
 	}
 	_, err = l.Apply(t.Context(), exchange.Move{ID: d.ID, From: exchange.Routed, By: exchange.Proven, At: noon})
@@ -118,7 +118,7 @@ func TestMovesOfOneApplyStandOrFallTogether(t *testing.T) {
 	_, err := l.Apply(t.Context(),
 		exchange.Move{ID: a.ID, From: exchange.Taken, By: exchange.RouteFound, At: noon},
 		exchange.Move{ID: b.ID, From: exchange.Sealed, By: exchange.Begun, At: noon})
-	if !errors.Is(err, ErrMoved) {
+	if !errors.Is(err, exchange.ErrMoved) {
 		t.Fatal(err)
 	}
 	if got, _ := l.Delivery(t.Context(), a.ID); got.State != exchange.Taken {
@@ -187,7 +187,7 @@ func TestNumbersExhausted(t *testing.T) {
 	a := allotment()
 	a.Stands = func(string) bool { return true }
 	d := sealed(t, l, 1)
-	if _, err := begin(t.Context(), l, d, a); !errors.Is(err, ErrExhausted) {
+	if _, err := begin(t.Context(), l, d, a); !errors.Is(err, exchange.ErrExhausted) {
 		t.Fatal(err)
 	}
 	if got, _ := l.Delivery(t.Context(), d.ID); got.State != exchange.Sealed || got.HasNumber() {
@@ -216,7 +216,7 @@ func TestOccupiedCreationTimeWaits(t *testing.T) {
 	a := allotment()
 	a.Stamp = func(time.Time, string) (string, time.Time, error) { return "", noon.Add(time.Second), nil }
 	_, err := begin(t.Context(), l, sealed(t, l, 1), a)
-	if wait, ok := errors.AsType[*WaitError](err); !ok || !wait.Until.Equal(noon.Add(time.Second)) {
+	if wait, ok := errors.AsType[*exchange.WaitError](err); !ok || !wait.Until.Equal(noon.Add(time.Second)) {
 		t.Fatal(err)
 	}
 	var n int
@@ -229,7 +229,7 @@ func TestNextToSendKeepsOrder(t *testing.T) {
 	l := open(t)
 	next := func(strict bool) string {
 		d, err := l.NextToSend(t.Context(), noon, "kasse", strict)
-		if errors.Is(err, ErrNotFound) {
+		if errors.Is(err, exchange.ErrNotFound) {
 			return "none"
 		}
 		if err != nil {
@@ -305,9 +305,9 @@ func TestSumAddsUp(t *testing.T) {
 
 func TestFetchedIsRememberedUntilForgotten(t *testing.T) {
 	l := open(t)
-	f := Fetched{Name: "EKRH0001", Size: 12, Modified: noon, SHA256: "ab"}
+	f := exchange.Fetched{Name: "EKRH0001", Size: 12, Modified: noon, SHA256: "ab"}
 	d := exchange.Delivery{Intake: "in1", Direction: exchange.In, Kind: exchange.Pair, Account: "kasse", TakenAt: noon, Due: noon}
-	d, err := l.TakeFetched(t.Context(), d, "", []Fetched{f})
+	d, err := l.TakeFetched(t.Context(), d, "", []exchange.Fetched{f})
 	if err != nil || d.State != exchange.Received {
 		t.Fatal(d.State, err)
 	}

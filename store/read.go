@@ -11,7 +11,7 @@ import (
 	"gateway301/exchange"
 )
 
-// Delivery returns one row. The error wraps [ErrNotFound] if there is none.
+// Delivery returns one row. The error wraps [exchange.ErrNotFound] if there is none.
 func (l *Ledger) Delivery(ctx context.Context, id int64) (exchange.Delivery, error) {
 	d, err := one(ctx, l.read, "id = ?", id)
 	if err != nil {
@@ -104,7 +104,7 @@ func (l *Ledger) Due(ctx context.Context, now time.Time, limit int, busy []int64
 // if strict, has no unfinished predecessor by UNB 0020 (99999 is followed by
 // 00001) from the same sender to the same recipient in the same mode. Files
 // just taken from the same account and not yet read count as predecessors too.
-// Without one the error wraps [ErrNotFound].
+// Without one the error wraps [exchange.ErrNotFound].
 func (l *Ledger) NextToSend(ctx context.Context, now time.Time, partner string, strict bool) (exchange.Delivery, error) {
 	what := `partner = ? AND direction = 'out' AND state IN ('unknown', 'sealed') AND due <= ?`
 	if strict {
@@ -143,7 +143,7 @@ func (l *Ledger) SameIdentity(ctx context.Context, owner, verfahren, created str
 
 // RejectedBefore returns our latest rejected delivery with this sender,
 // recipient, mode and content name, which a new file corrects; the error wraps
-// [ErrNotFound] if there is none.
+// [exchange.ErrNotFound] if there is none.
 func (l *Ledger) RejectedBefore(ctx context.Context, account, name string, before int64) (exchange.Delivery, error) {
 	return one(ctx, l.read, `direction = 'out' AND account = ? AND name = ? AND state = 'rejected' AND id < ? ORDER BY id DESC LIMIT 1`, account, name, before)
 }
@@ -151,14 +151,14 @@ func (l *Ledger) RejectedBefore(ctx context.Context, account, name string, befor
 // HasIntake reports whether a delivery with this intake identity exists.
 func (l *Ledger) HasIntake(ctx context.Context, intake string) (bool, error) {
 	_, err := one(ctx, l.read, "intake = ?", intake)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, exchange.ErrNotFound) {
 		return false, nil
 	}
 	return err == nil, err
 }
 
 // TakenFrom returns the delivery that was taken from this original of this
-// account; the error wraps [ErrNotFound] if there is none.
+// account; the error wraps [exchange.ErrNotFound] if there is none.
 func (l *Ledger) TakenFrom(ctx context.Context, account, fingerprint string) (exchange.Delivery, error) {
 	return one(ctx, l.read, "account = ? AND fingerprint = ? ORDER BY id DESC LIMIT 1", account, fingerprint)
 }
@@ -170,19 +170,10 @@ func (l *Ledger) HasHistory(ctx context.Context, partner string) (bool, error) {
 	return n > 0, err
 }
 
-// A Fetched file is stored here while its original still stands at the partner.
-type Fetched struct {
-	Name     string
-	Size     int64
-	Modified time.Time
-	SHA256   string
-	Delivery int64
-}
-
 // TakeFetched is [Ledger.Take] for what a collector brought: the same
 // transaction remembers the originals until [Ledger.Forget] is told that they
 // are gone.
-func (l *Ledger) TakeFetched(ctx context.Context, d exchange.Delivery, text string, originals []Fetched) (exchange.Delivery, error) {
+func (l *Ledger) TakeFetched(ctx context.Context, d exchange.Delivery, text string, originals []exchange.Fetched) (exchange.Delivery, error) {
 	err := l.transaction(ctx, func(tx *sql.Tx) error {
 		var err error
 		if d, err = insert(ctx, tx, d, exchange.Arrived, text); err != nil {
@@ -200,15 +191,15 @@ func (l *Ledger) TakeFetched(ctx context.Context, d exchange.Delivery, text stri
 }
 
 // FetchedFrom returns what still stands at the partner although it is stored here.
-func (l *Ledger) FetchedFrom(ctx context.Context, partner string) ([]Fetched, error) {
+func (l *Ledger) FetchedFrom(ctx context.Context, partner string) ([]exchange.Fetched, error) {
 	rows, err := l.read.QueryContext(ctx, `SELECT name, size, modified, sha256, delivery FROM fetched WHERE partner = ?`, partner)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var out []Fetched
+	var out []exchange.Fetched
 	for rows.Next() {
-		var f Fetched
+		var f exchange.Fetched
 		if err := rows.Scan(&f.Name, &f.Size, nanos{&f.Modified}, &f.SHA256, &f.Delivery); err != nil {
 			return nil, err
 		}
@@ -218,39 +209,29 @@ func (l *Ledger) FetchedFrom(ctx context.Context, partner string) ([]Fetched, er
 }
 
 // Forget drops the memory of an original that is gone from the partner.
-func (l *Ledger) Forget(ctx context.Context, partner string, f Fetched) error {
+func (l *Ledger) Forget(ctx context.Context, partner string, f exchange.Fetched) error {
 	_, err := l.write.ExecContext(ctx, `DELETE FROM fetched WHERE partner = ? AND name = ? AND size = ? AND modified = ?`,
 		partner, f.Name, f.Size, f.Modified.UnixNano())
 	return err
 }
 
-// A Stop keeps a partner from being called until an operator or a changed
-// credential releases it.
-type Stop struct {
-	Partner    string
-	At         time.Time
-	Cause      exchange.Cause
-	Text       string
-	Credential string // fingerprint of what was refused
-}
-
 // StopPartner records a stop, replacing an earlier one.
-func (l *Ledger) StopPartner(ctx context.Context, s Stop) error {
+func (l *Ledger) StopPartner(ctx context.Context, s exchange.Stop) error {
 	_, err := l.write.ExecContext(ctx, `INSERT OR REPLACE INTO partner_stop (partner, at, cause, text, credential) VALUES (?, ?, ?, ?, ?)`,
 		s.Partner, s.At.UnixNano(), string(s.Cause), s.Text, s.Credential)
 	return err
 }
 
 // Stopped returns the partners that are stopped, by name.
-func (l *Ledger) Stopped(ctx context.Context) (map[string]Stop, error) {
+func (l *Ledger) Stopped(ctx context.Context) (map[string]exchange.Stop, error) {
 	rows, err := l.read.QueryContext(ctx, `SELECT partner, at, cause, text, credential FROM partner_stop`)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	out := map[string]Stop{}
+	out := map[string]exchange.Stop{}
 	for rows.Next() {
-		var s Stop
+		var s exchange.Stop
 		if err := rows.Scan(&s.Partner, nanos{&s.At}, &s.Cause, &s.Text, &s.Credential); err != nil {
 			return nil, err
 		}

@@ -179,7 +179,7 @@ func one(ctx context.Context, q querier, what string, args ...any) (exchange.Del
 		return exchange.Delivery{}, err
 	}
 	if len(rows) == 0 {
-		return exchange.Delivery{}, ErrNotFound
+		return exchange.Delivery{}, exchange.ErrNotFound
 	}
 	return rows[0], nil
 }
@@ -208,7 +208,7 @@ func update(ctx context.Context, tx *sql.Tx, d exchange.Delivery, from exchange.
 		return err
 	}
 	if n, err := res.RowsAffected(); err != nil || n != 1 {
-		return errors.Join(ErrMoved, err)
+		return errors.Join(exchange.ErrMoved, err)
 	}
 	return nil
 }

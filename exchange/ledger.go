@@ -1,0 +1,49 @@
+package exchange
+
+import (
+	"errors"
+	"time"
+)
+
+// What a ledger's callers decide on.
+var (
+	ErrNotFound  = errors.New("no such delivery")
+	ErrMoved     = errors.New("the delivery is not in the state it was believed to be in")
+	ErrExhausted = errors.New("transfer numbers exhausted")
+)
+
+// An Allotment says how a delivery gets its transfer name and creation time.
+type Allotment struct {
+	Verfahren string                  // VERFAHREN_KENNUNG, key of the creation time
+	Name      func(number int) string // transfer name of a number, 0 to 999
+	First     int                     // first number when there is no history
+	Stands    func(name string) bool  // whether either file of that name stands at the partner
+	// Stamp returns the creation time, or when to ask again.
+	Stamp func(taken time.Time, last string) (stamp string, wait time.Time, err error)
+}
+
+// A WaitError says that no creation time is free before Until.
+type WaitError struct{ Until time.Time }
+
+func (e *WaitError) Error() string {
+	return "no creation time free before " + e.Until.Format(time.TimeOnly)
+}
+
+// A Fetched file is stored here while its original still stands at the partner.
+type Fetched struct {
+	Name     string
+	Size     int64
+	Modified time.Time
+	SHA256   string
+	Delivery int64
+}
+
+// A Stop keeps a partner from being called until an operator or a changed
+// credential releases it.
+type Stop struct {
+	Partner    string
+	At         time.Time
+	Cause      Cause
+	Text       string
+	Credential string // fingerprint of what was refused
+}
