@@ -1,0 +1,390 @@
+package edifact
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+)
+
+const (
+	lenTag  = 3
+	block   = 4 << 10  // marked at a time, so that the lists stay in the first-level cache
+	readLen = 32 << 10 // read at a time
+
+	defaultSegment = 64 << 10
+	maxSegment     = 16 << 20
+	minValues      = 1024
+	maxTags        = 256 // different tags remembered as strings
+)
+
+// Options are the limits and habits of a [Reader] or [Walker]. The zero value is useful.
+type Options struct {
+	// MaxSegment is the length in bytes, terminator included, that a segment
+	// may have: 64 KiB if 0, and never more than 16 MiB. A segment may hold a
+	// quarter as many separators, or 1024 if that is more.
+	MaxSegment int
+	// SeveralInterchanges: a UNA or UNB behind a UNZ begins another interchange
+	// (ISO 9735). Otherwise the walker goes on as well, but reports it.
+	SeveralInterchanges bool
+	// Groups: UNG…UNE is expected (ISO 9735). Otherwise the walker goes on as
+	// well, but reports it.
+	Groups bool
+}
+
+// Notes are harmless oddities that a reader has passed over.
+type Notes struct {
+	ByteOrderMark bool // the file begins with the UTF-8 byte order mark
+	Substitute    bool // the file ends with the byte 0x1A, the end mark of CP/M and MS-DOS
+}
+
+// A Reader splits bytes into segments. Its memory is bounded by
+// Options.MaxSegment, not by the length of the file.
+type Reader struct {
+	src io.Reader
+
+	// buf[:end] is filled. buf[:pos] has been handed out, buf[pos:scanned] is
+	// marked, and buf[scanned:end] is still to be marked.
+	buf               []byte
+	pos, scanned, end int
+	base              int64 // offset of buf[0] in the file
+
+	marker
+	mi, ei int // next in marks, next in ends
+
+	maxSegment, maxValues int
+
+	head     bool  // a service string advice may stand here
+	number   int64 // segments handed out
+	una      [lenUNA]byte
+	unas     int   // how many service string advices were read
+	unaAt    int64 // offset of the last of them
+	notes    Notes
+	scratch  []byte
+	tags     map[[lenTag]byte]string
+	srcErr   error // what src.Read ended with
+	err      error // sticky
+	lastUNZ  bool  // the segment handed out last is a UNZ
+	idleRead int
+}
+
+// NewReader returns a reader of the segments in src.
+func NewReader(src io.Reader, o Options) *Reader {
+	r := &Reader{src: src, head: true, maxSegment: o.MaxSegment}
+	if r.maxSegment <= 0 {
+		r.maxSegment = defaultSegment
+	}
+	r.maxSegment = min(r.maxSegment, maxSegment)
+	r.maxValues = max(minValues, r.maxSegment/4)
+	r.limit = r.maxValues + block + chunk
+	r.buf = make([]byte, readLen)
+	r.tags = make(map[[lenTag]byte]string)
+	r.use(DefaultSeparators())
+	return r
+}
+
+// Separators are those in force for the segment handed out last.
+func (r *Reader) Separators() Separators { return r.seps }
+
+// UNA returns the last service string advice as read, and whether there was one.
+func (r *Reader) UNA() ([]byte, bool) {
+	if r.unas == 0 {
+		return nil, false
+	}
+	return r.una[:], true
+}
+
+// Notes returns what has been passed over so far.
+func (r *Reader) Notes() Notes { return r.notes }
+
+// Next returns the next segment. At a clean end, between two segments, the
+// error is io.EOF: whether the interchange is complete is for a [Walker] to
+// say. Bytes that are no EDIFACT give a *[SyntaxError]; an error of the source
+// is passed on wrapped. After an error every further call gives it again.
+func (r *Reader) Next() (Segment, error) {
+	for {
+		if r.head && r.err == nil {
+			r.err = r.advice()
+		}
+		if r.err != nil {
+			return Segment{}, r.err
+		}
+		if r.ei < r.en {
+			break
+		}
+		if err := r.fill(); err != nil {
+			r.err = err
+			return Segment{}, err
+		}
+	}
+	entry := r.ends[r.ei]
+	last := entry &^ released
+	start, end := r.pos, int(r.marks[last])
+	for start < end && (r.buf[start] == '\n' || r.buf[start] == '\r') {
+		start++
+	}
+	seg := Segment{r: r, start: uint32(start), end: uint32(end), m0: uint32(r.mi), m1: last,
+		released: entry&released != 0, number: r.number + 1}
+	if int(r.marks[r.mi])-start != lenTag || !isTag(r.buf[start:start+lenTag]) ||
+		end-start >= r.maxSegment || int(last)-r.mi > r.maxValues {
+		r.err = r.fault(start, end+1, nil)
+		return Segment{}, r.err
+	}
+	r.ei++
+	r.mi = int(last) + 1
+	r.pos = end + 1
+	r.number++
+	r.head = r.buf[start] == 'U' && r.buf[start+1] == 'N' && r.buf[start+2] == 'Z'
+	r.lastUNZ = r.head
+	return seg, nil
+}
+
+func isTag(b []byte) bool {
+	return len(b) == lenTag && 'A' <= b[0] && b[0] <= 'Z' && tagByte(b[1]) && tagByte(b[2])
+}
+
+func tagByte(c byte) bool { return 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' }
+
+// tagString returns the tag at r.buf[at:] as a string, remembered.
+func (r *Reader) tagString(at uint32) string {
+	key := [lenTag]byte(r.buf[at : at+lenTag])
+	s, ok := r.tags[key]
+	if !ok {
+		s = string(key[:])
+		if len(r.tags) < maxTags {
+			r.tags[key] = s
+		}
+	}
+	return s
+}
+
+// advice reads what may stand before a UNB: a byte order mark at the very
+// start, line breaks, service string advices.
+func (r *Reader) advice() error {
+	if r.base+int64(r.pos) == 0 {
+		if bom := "\ufeff"; r.has(bom) {
+			r.notes.ByteOrderMark = true
+			r.skipTo(r.pos + len(bom))
+		}
+	}
+	for {
+		for r.need(1) && (r.buf[r.pos] == '\n' || r.buf[r.pos] == '\r') {
+			r.skipTo(r.pos + 1)
+		}
+		if r.lastUNZ && r.substitute() {
+			r.notes.Substitute = true
+			return io.EOF
+		}
+		if !r.has("UNA") {
+			r.head = false
+			if r.lastUNZ && r.seps != DefaultSeparators() && r.has("UNB") {
+				r.restart(DefaultSeparators()) // a UNA holds for its own interchange only
+			}
+			return nil
+		}
+		if !r.need(lenUNA) {
+			if r.srcErr != io.EOF {
+				return r.sourceError()
+			}
+			if at := bytes.IndexByte(r.buf[r.pos:r.end], 0); at >= 0 {
+				return r.adviceError(at, ErrNUL)
+			}
+			return r.adviceError(r.end-r.pos, ErrTruncated)
+		}
+		copy(r.una[:], r.buf[r.pos:])
+		if at := bytes.IndexByte(r.una[:], 0); at >= 0 {
+			return r.adviceError(at, ErrNUL)
+		}
+		u := &r.una
+		s := Separators{Component: u[3], Element: u[4], Decimal: u[5], Release: u[6], Reserved: u[7], Terminator: u[8]}
+		if at, err := s.check(); err != nil {
+			return r.adviceError(at, err)
+		}
+		r.unas++
+		r.unaAt = r.base + int64(r.pos)
+		r.pos += lenUNA
+		r.restart(s)
+	}
+}
+
+// restart puts other separators in force from r.pos on. What was marked ahead
+// was marked with the old ones.
+func (r *Reader) restart(s Separators) {
+	r.use(s)
+	r.mi, r.ei, r.scanned = 0, 0, r.pos
+}
+
+func (r *Reader) adviceError(at int, err error) error {
+	return &SyntaxError{Pos{Offset: r.base + int64(r.pos+at), Segment: r.number + 1, Tag: "UNA"}, err}
+}
+
+// substitute reports whether a single 0x1A, and at most line breaks behind
+// it, is all that is left.
+func (r *Reader) substitute() bool {
+	const sub = 0x1a
+	if !r.need(1) || r.buf[r.pos] != sub {
+		return false
+	}
+	for n := 2; r.need(n); n++ {
+		if c := r.buf[r.pos+n-1]; c != '\n' && c != '\r' || n > r.maxSegment {
+			return false
+		}
+	}
+	return r.srcErr == io.EOF
+}
+
+// has reports whether the unread bytes begin with s.
+func (r *Reader) has(s string) bool {
+	for i := range len(s) {
+		if !r.need(i+1) || r.buf[r.pos+i] != s[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// need reads until n unread bytes are there, and reports whether they are.
+func (r *Reader) need(n int) bool {
+	for r.end-r.pos < n && r.srcErr == nil {
+		r.read()
+	}
+	return r.end-r.pos >= n
+}
+
+// skipTo drops bytes at a head, where nothing but line breaks can have been marked.
+func (r *Reader) skipTo(pos int) {
+	r.pos = pos
+	r.scanned = max(r.scanned, pos)
+}
+
+// fill marks one more block, after reading if nothing is left to mark. It is
+// called when every marked segment has been handed out.
+func (r *Reader) fill() error {
+	for r.pos < r.scanned && (r.buf[r.pos] == '\n' || r.buf[r.pos] == '\r') {
+		r.pos++
+	}
+	// Only marks of the unfinished segment remain: to the front with them.
+	r.n = copy(r.marks, r.marks[r.mi:r.n])
+	r.mi, r.ei, r.en, r.pendEnd = 0, 0, 0, 0
+	switch {
+	case r.nul >= 0:
+		return r.fault(r.pos, r.nul, ErrNUL)
+	case r.scanned-r.pos > r.maxSegment, r.n > r.maxValues:
+		return r.fault(r.pos, r.scanned, nil)
+	}
+	for r.scanned == r.end {
+		if r.srcErr != nil {
+			return r.finish()
+		}
+		r.read()
+	}
+	to := min(r.end, r.scanned+block)
+	r.scanned = r.mark(r.buf, r.scanned, to)
+	return nil
+}
+
+// read makes room in the buffer and reads once.
+func (r *Reader) read() {
+	if r.pos > 0 {
+		copy(r.buf, r.buf[r.pos:r.end])
+		for i := r.mi; i < r.n; i++ {
+			r.marks[i] -= uint32(r.pos)
+		}
+		r.base += int64(r.pos)
+		if r.nul >= 0 {
+			r.nul -= r.pos
+		}
+		r.scanned -= r.pos
+		r.end -= r.pos
+		r.pos = 0
+	}
+	if r.end == len(r.buf) {
+		// Only for a segment that outgrows it, and no further than that needs.
+		bigger := make([]byte, max(len(r.buf)+block, min(2*len(r.buf), r.maxSegment+block)))
+		copy(bigger, r.buf[:r.end])
+		r.buf = bigger
+	}
+	n, err := r.src.Read(r.buf[r.end:])
+	if n < 0 || n > len(r.buf)-r.end {
+		n, err = 0, fmt.Errorf("edifact: source returned an impossible count %d", n)
+	}
+	r.end += n
+	switch {
+	case err != nil:
+		r.srcErr = err
+	case n > 0:
+		r.idleRead = 0
+	default:
+		if r.idleRead++; r.idleRead == 100 {
+			r.srcErr = io.ErrNoProgress
+		}
+	}
+}
+
+// finish says how the file ends when nothing more will come.
+func (r *Reader) finish() error {
+	switch {
+	case r.srcErr != io.EOF:
+		return r.sourceError()
+	case r.pos == r.end:
+		return io.EOF
+	case r.carry:
+		return r.fault(r.pos, r.end, ErrDanglingRelease)
+	}
+	return r.fault(r.pos, r.end, ErrTruncated)
+}
+
+func (r *Reader) sourceError() error {
+	return fmt.Errorf("edifact: reading at offset %d: %w", r.base+int64(r.end), r.srcErr)
+}
+
+// fault names the first thing wrong with the segment in buf[start:stop]. A
+// complete one ends with its terminator and has no cause; an incomplete one
+// has the cause that ends it at stop, which counts if nothing before it is wrong.
+// The answer depends on the bytes alone, not on how many have been read yet.
+func (r *Reader) fault(start, stop int, cause error) error {
+	s := r.buf[start:stop]
+	pos := Pos{Offset: r.base + int64(start), Segment: r.number + 1}
+	for i := range lenTag + 1 {
+		if i == len(s) {
+			if cause == nil {
+				cause = ErrTag
+			}
+			pos.Offset += int64(i)
+			return &SyntaxError{pos, cause}
+		}
+		c := s[i]
+		bad := i == 0 && (c < 'A' || c > 'Z') || i < lenTag && !tagByte(c) || i == lenTag && r.class[c] != separator && r.class[c] != terminator
+		if !bad {
+			continue
+		}
+		if r.number == 0 {
+			return &SyntaxError{pos, ErrTextBefore}
+		}
+		pos.Offset += int64(i)
+		return &SyntaxError{pos, ErrTag}
+	}
+	pos.Tag = string(s[:lenTag])
+	at := stop
+	marks := r.marks[r.mi:r.n]
+	if stop-start > r.maxSegment {
+		at, cause = start+r.maxSegment, ErrSegmentTooLong
+	}
+	if len(marks) > r.maxValues && int(marks[r.maxValues]) < at {
+		at, cause = int(marks[r.maxValues]), ErrTooManyValues
+	}
+	for _, p := range marks {
+		if int(p) >= at {
+			break
+		}
+		pos.Component++
+		if r.buf[p] == r.seps.Element {
+			pos.Element++
+			pos.Component = 1
+		}
+	}
+	if pos.Element == 0 {
+		pos.Component = 0
+	}
+	pos.Offset = r.base + int64(at)
+	return &SyntaxError{pos, cause}
+}
