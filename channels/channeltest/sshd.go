@@ -1,0 +1,194 @@
+package channeltest
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// An SSHD is a private OpenSSH server with internal-sftp. Its one account is the
+// user who runs the test; a login starts in Root, where the folders "in" (for
+// what comes to this partner) and "out" (for what it hands out) stand ready.
+type SSHD struct {
+	Address string // host:port, the same after Restart
+	User    string
+	Client  Key    // may log in
+	Host    []Key  // Ed25519 and RSA
+	Root    string // folder in which a login starts
+
+	t       testing.TB
+	program string
+	dir     string
+	mu      sync.Mutex
+	process *exec.Cmd
+	ended   chan struct{}
+	log     bytes.Buffer
+}
+
+// StartSSHD starts a server that ends with the test.
+func StartSSHD(t testing.TB) *SSHD {
+	t.Helper()
+	s := &SSHD{
+		t: t, program: LookPeer(t, "sshd"), dir: t.TempDir(), Root: t.TempDir(),
+		Client: NewKey(t), Host: []Key{NewKey(t), RSAKey(t)},
+	}
+	account, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.User = account.Username
+	if os.Geteuid() == 0 {
+		// sshd separates its privileges there; Debian makes it at boot only.
+		if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
+			missing(t, "sshd needs /run/sshd: "+err.Error())
+		}
+	}
+	for _, folder := range []string{"in", "out"} {
+		if err := os.Mkdir(filepath.Join(s.Root, folder), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Address = freeAddress(t)
+	s.Start()
+	t.Cleanup(s.Stop)
+	t.Cleanup(func() {
+		if t.Failed() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			t.Logf("sshd said:\n%s", s.log.Bytes())
+		}
+	})
+	return s
+}
+
+// HostKeys returns the public host keys, for pinning.
+func (s *SSHD) HostKeys() []ssh.PublicKey {
+	var keys []ssh.PublicKey
+	for _, k := range s.Host {
+		keys = append(keys, k.Signer.PublicKey())
+	}
+	return keys
+}
+
+// KnownHosts returns the lines that OpenSSH would store for this server.
+func (s *SSHD) KnownHosts() []byte {
+	host, port, _ := net.SplitHostPort(s.Address)
+	var lines bytes.Buffer
+	for _, k := range s.Host {
+		fmt.Fprintf(&lines, "[%s]:%s %s\n", host, port, k.Line())
+	}
+	return lines.Bytes()
+}
+
+// Start starts the server with the present fields and returns when it listens.
+func (s *SSHD) Start() {
+	s.t.Helper()
+	config := s.configure()
+	process := exec.Command(s.program, "-D", "-e", "-f", config)
+	process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that Stop reaches the sessions
+	stderr, err := process.StderrPipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := process.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	ready := make(chan bool, 1)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer process.Wait()
+		lines := bufio.NewScanner(stderr)
+		for lines.Scan() {
+			s.mu.Lock()
+			fmt.Fprintf(&s.log, "%s\n", lines.Bytes())
+			s.mu.Unlock()
+			if strings.HasPrefix(lines.Text(), "Server listening on") {
+				ready <- true
+			}
+		}
+		ready <- false
+	}()
+	s.mu.Lock()
+	s.process, s.ended = process, ended
+	s.mu.Unlock()
+	if !<-ready {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.t.Fatalf("sshd did not start:\n%s", s.log.Bytes())
+	}
+}
+
+// Stop ends the server and the sessions it serves.
+func (s *SSHD) Stop() {
+	s.mu.Lock()
+	process, ended := s.process, s.ended
+	s.process = nil
+	s.mu.Unlock()
+	if process == nil {
+		return
+	}
+	syscall.Kill(-process.Process.Pid, syscall.SIGKILL)
+	<-ended
+}
+
+// Restart stops the server and starts it again at the same address, with the
+// fields as they are now: change Host to play a partner with a new key.
+func (s *SSHD) Restart() {
+	s.t.Helper()
+	s.Stop()
+	s.Start()
+}
+
+// configure writes keys and configuration and returns the latter's path.
+func (s *SSHD) configure() string {
+	s.t.Helper()
+	write := func(name string, content []byte) string {
+		path := filepath.Join(s.dir, name)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			s.t.Fatal(err)
+		}
+		return path
+	}
+	var config strings.Builder
+	host, port, _ := net.SplitHostPort(s.Address)
+	fmt.Fprintf(&config, "ListenAddress %s\nPort %s\n", host, port)
+	for i, key := range s.Host {
+		fmt.Fprintf(&config, "HostKey %s\n", write(fmt.Sprintf("host%d", i), key.PEM))
+	}
+	fmt.Fprintf(&config, "AuthorizedKeysFile %s\n", write("authorized", []byte(s.Client.Line()+"\n")))
+	fmt.Fprintf(&config, "Subsystem sftp internal-sftp -d %s\nForceCommand internal-sftp -d %s\n", s.Root, s.Root)
+	config.WriteString(`PidFile none
+UsePAM no
+StrictModes no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+MaxStartups 200
+MaxAuthTries 3
+LogLevel INFO
+`)
+	return write("sshd_config", []byte(config.String()))
+}
+
+// freeAddress returns a loopback address that nobody listens on just now.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}

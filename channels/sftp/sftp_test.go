@@ -1,0 +1,75 @@
+package sftp_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+
+	"gateway301/channels"
+	"gateway301/channels/channeltest"
+	"gateway301/channels/sftp"
+)
+
+// settings reach a private sshd.
+func settings(s *channeltest.SSHD) sftp.Settings {
+	return sftp.Settings{
+		Address: s.Address, User: s.User,
+		Signers:  []ssh.Signer{s.Client.Signer},
+		HostKeys: s.HostKeys(),
+		OutDir:   "in", InDir: "out",
+	}
+}
+
+func open(t testing.TB, s sftp.Settings) *sftp.Channel {
+	t.Helper()
+	c, err := sftp.New(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// empty makes fresh folders for the next subtest.
+func empty(t *testing.T, dirs ...string) {
+	t.Helper()
+	for _, dir := range dirs {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestConformanceOpenSSH(t *testing.T) {
+	server := channeltest.StartSSHD(t)
+	for what, change := range map[string]func(*sftp.Settings){
+		"suffix":        func(*sftp.Settings) {},
+		"hash":          func(s *sftp.Settings) { s.Proof = channels.Hash },
+		"prefix":        func(s *sftp.Settings) { s.Temporary.Kind = channels.Prefix },
+		"folder":        func(s *sftp.Settings) { s.Temporary.Kind = channels.Folder },
+		"in place":      func(s *sftp.Settings) { s.Temporary.Kind = channels.None },
+		"posix rename":  func(s *sftp.Settings) { s.Rename = sftp.RenamePosix },
+		"large packets": func(s *sftp.Settings) { s.MaxPacket = 128 << 10 },
+	} {
+		t.Run(what, func(t *testing.T) {
+			set := settings(server)
+			change(&set)
+			channeltest.Run(t, func(t *testing.T) *channeltest.Partner {
+				p := &channeltest.Partner{
+					Channel: open(t, set), Temporary: set.Temporary,
+					OutDir: filepath.Join(server.Root, "in"), InDir: filepath.Join(server.Root, "out"),
+				}
+				empty(t, p.OutDir, p.InDir)
+				if set.Temporary.Kind == channels.Folder {
+					empty(t, filepath.Join(p.OutDir, "tmp"))
+				}
+				return p
+			})
+		})
+	}
+}
