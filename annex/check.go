@@ -1,0 +1,719 @@
+package annex
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"time"
+
+	"gateway301/edifact"
+)
+
+// CheckOptions are the settings of [Check]. The zero value is useful.
+type CheckOptions struct {
+	// Now is the time of processing: UNB must not be later (10044). Its location
+	// is that of the file's sender, Europe/Berlin. Zero: not checked.
+	Now time.Time
+	// Order is the Auftragsdatei of the file (10061, 10066, 10067). nil: not checked.
+	Order *Auftragsdatei
+	// Checks are the payer's own checks, stage 4.
+	Checks []MessageCheck
+	// Keep is how many findings the report holds, 1,000 if 0. All are counted.
+	Keep int
+	// Refused is how many refused messages the report holds, 100,000 if 0. More
+	// than that reject the file, since no answer could name them.
+	Refused int
+	// MaxSegment is the longest segment in bytes, see [edifact.Options].
+	MaxSegment int
+}
+
+// MessageInfo says in which message a segment stands.
+type MessageInfo struct {
+	Message   int64  // running number in the file, from 1
+	Reference string // UNH 0062
+	Type      string // "AUFN"
+	Version   string // "16"
+	FKT       Geschaeftsvorfall
+	Position  int // running number of this segment type inside the message, from 1
+}
+
+// A MessageCheck looks at the segments of messages, one after the other, FKT
+// first. The segment is valid during the call only.
+//
+// A finding of error severity refuses its message. Only code, element and
+// component need be set, and text where the code is not one of [Rules]; the rest
+// is filled in: stage 4, severity error, the place of the segment. A text must
+// not hold values of the segment, since they can be patient data.
+type MessageCheck interface {
+	Segment(m MessageInfo, s edifact.Segment) []Finding
+}
+
+const (
+	defaultKeep    = 1000
+	defaultRefused = 100_000
+	maxDistinct    = 1000  // message types or FKT senders that a report holds
+	maxUNH         = 99999 // five digits
+	pollSteps      = 4096  // segments between two looks at the context
+)
+
+// Check goes through a file and reports all that is wrong with it: the envelope
+// (stage 1; [Rules] lists what) and, per message, what o.Checks find (stage 4).
+// It reads to the end, or to where the bytes are no longer EDIFACT. A file that
+// was cut anywhere is never accepted. Memory does not grow with the file.
+//
+// The content never makes an error; an error means that r could not be read, or
+// that ctx is done. The report then covers what had been read.
+func Check(ctx context.Context, r io.Reader, o CheckOptions) (Report, error) {
+	c := newChecker(r, o)
+	err := c.run(ctx)
+	c.settle(err)
+	return c.rep, err
+}
+
+// A checker is the state of one [Check].
+type checker struct {
+	o     CheckOptions
+	rules map[string]Rule
+	in    counter
+	w     *edifact.Walker
+	rep   Report
+
+	faults []*edifact.EnvelopeError // of the step being read
+	before edifact.Kind             // kind of the step before
+
+	fileError bool  // an error that rejects the whole file
+	refused   int64 // messages refused in all
+	lost      bool  // a segment of the envelope is missing, so the count in UNZ is not judged
+	resumed   bool  // likewise the reference of the next UNH
+	cutTold   bool  // 10006 was reported
+
+	unb      bool // UNB was read
+	msg      MessageInfo
+	expected int64 // number of the next UNH
+	inBody   bool  // between UNH and UNT of a message with UNH
+	bad      bool  // the present message is in rep.Refused
+	fkt      Geschaeftsvorfall
+	fktRaw   []byte // the segment behind fkt if it was found well, else empty
+	counts   map[string]int
+}
+
+func newChecker(r io.Reader, o CheckOptions) *checker {
+	if o.Keep <= 0 {
+		o.Keep = defaultKeep
+	}
+	if o.Refused <= 0 {
+		o.Refused = defaultRefused
+	}
+	c := &checker{o: o, rules: make(map[string]Rule), in: counter{r: r}, expected: 1, counts: make(map[string]int)}
+	for _, rule := range Rules() {
+		c.rules[rule.Code] = rule
+	}
+	c.w = edifact.NewWalker(&c.in, edifact.Options{MaxSegment: o.MaxSegment}, func(e *edifact.EnvelopeError) {
+		c.faults = append(c.faults, e)
+	})
+	return c
+}
+
+// run walks through the file. The end of the data is no error.
+func (c *checker) run(ctx context.Context) error {
+	for n := 0; ; n++ {
+		if n%pollSteps == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		step, err := c.w.Next()
+		if n == 0 {
+			c.advice()
+		}
+		c.envelope(step)
+		c.faults = c.faults[:0]
+		if err != nil {
+			return c.stop(err)
+		}
+		c.rep.Segments++
+		c.step(step)
+		c.before = step.Kind
+	}
+}
+
+// stop judges why the walk ended. A source that could not be read is an error.
+func (c *checker) stop(err error) error {
+	var syntax *edifact.SyntaxError
+	switch {
+	case err == io.EOF:
+		c.end()
+	case errors.As(err, &syntax):
+		c.syntax(syntax)
+	default:
+		return err
+	}
+	return nil
+}
+
+// step looks at one segment.
+func (c *checker) step(step edifact.Step) {
+	s := step.Segment
+	switch step.Kind {
+	case edifact.KindUNB:
+		if !c.unb {
+			c.unb = true
+			c.readUNB(s)
+		}
+		c.expected = 1
+	case edifact.KindUNH:
+		c.inBody = step.Message > 0
+		if c.inBody {
+			c.readUNH(s)
+		}
+	case edifact.KindBody:
+		if c.inBody && step.Message > 0 {
+			c.body(step)
+		}
+	case edifact.KindUNT:
+		if c.inBody && step.SegmentInMessage == 2 {
+			c.find("G1-021", s.Pos())
+		}
+		c.arity(s, 2)
+		c.inBody, c.msg = false, MessageInfo{}
+	case edifact.KindUNZ:
+		c.inBody, c.msg = false, MessageInfo{}
+		c.arity(s, 2)
+	}
+}
+
+// advice judges UNA where the tokenizer does not care.
+func (c *checker) advice() {
+	if c.w.Reader().Notes().ByteOrderMark {
+		c.find("G1-018", edifact.Pos{})
+	}
+	una, there := c.w.Reader().UNA()
+	if !there {
+		return
+	}
+	at := edifact.Pos{Tag: "UNA"}
+	if c.w.Reader().Notes().ByteOrderMark {
+		at.Offset = 3
+	}
+	decimal := una[5]
+	switch {
+	case decimal <= ' ' || decimal >= 0x7F || alphanumeric(una[5:6]):
+		at.Offset += 5
+		c.find("10022", at)
+	case decimal == una[3] || decimal == una[4] || decimal == una[6] || decimal == una[8]:
+		at.Offset += 5
+		c.find("10023", at)
+	case una[7] != ' ':
+		at.Offset += 7
+		c.find("10021", at)
+	}
+}
+
+// envelope turns the faults that the walker has found on the way to step into
+// findings. One mistake gives one finding: what merely follows from a missing
+// segment of the envelope is left out.
+func (c *checker) envelope(step edifact.Step) {
+	separators := false
+	for _, e := range c.faults {
+		switch e.Fault {
+		case edifact.FaultUNBMissing:
+			c.missing("10001", e.Pos)
+		case edifact.FaultUNHMissing:
+			c.missing("10003", e.Pos)
+		case edifact.FaultUNTMissing:
+			c.missing("10004", e.Pos)
+		case edifact.FaultUNZMissing:
+			c.missing("10006", e.Pos)
+			c.cutTold = true
+		case edifact.FaultUNATwice:
+			c.find("10010", e.Pos)
+		case edifact.FaultAfterUNT:
+			c.missing("10080", e.Pos)
+		case edifact.FaultGroup:
+			// UNG is a fault because UNH must follow UNB, and only UNH or UNZ UNT.
+			if c.before == edifact.KindUNB {
+				c.missing("10003", e.Pos)
+			} else if len(c.faults) == 1 {
+				c.missing("10080", e.Pos)
+			}
+		case edifact.FaultSecondUNB:
+			c.find("G1-005", e.Pos)
+		case edifact.FaultAfterUNZ:
+			c.find("G1-006", e.Pos)
+		case edifact.FaultUNTCount, edifact.FaultUNTReference, edifact.FaultUNZCount, edifact.FaultUNZReference:
+			if step.Segment.Elements() >= 2 {
+				c.closing(e)
+			} else if !separators {
+				separators = true
+				c.find("10031", step.Segment.Pos())
+			}
+		}
+	}
+}
+
+// missing reports that a segment of the envelope is missing or stands at a wrong place.
+func (c *checker) missing(code string, at edifact.Pos) {
+	c.lost, c.resumed = true, true
+	c.find(code, at)
+}
+
+// closing reports what UNT or UNZ repeat wrongly.
+func (c *checker) closing(e *edifact.EnvelopeError) {
+	count := e.Fault == edifact.FaultUNTCount || e.Fault == edifact.FaultUNZCount
+	switch {
+	case count && e.Got != "" && !digits(e.Got):
+		c.find("10032", e.Pos)
+	case count && (e.Got == "" || len(e.Got) > 6):
+		c.find("10033", e.Pos, len(e.Got), "1-6")
+	case e.Fault == edifact.FaultUNTCount:
+		c.find("G1-001", e.Pos, e.Got, e.Want)
+	case e.Fault == edifact.FaultUNTReference:
+		c.find("G1-002", e.Pos, e.Got, e.Want)
+	case e.Fault == edifact.FaultUNZReference && c.unb:
+		c.find("G1-004", e.Pos, e.Got, e.Want)
+	case e.Fault == edifact.FaultUNZCount && !c.lost:
+		c.find("G1-003", e.Pos, e.Got, e.Want)
+	}
+}
+
+// syntax reports why the bytes could not be read any further.
+func (c *checker) syntax(e *edifact.SyntaxError) {
+	_, una := c.w.Reader().UNA()
+	switch {
+	case errors.Is(e, edifact.ErrTruncated), errors.Is(e, edifact.ErrDanglingRelease):
+		if !c.cutTold {
+			c.find("10006", e.Pos)
+		}
+	case errors.Is(e, edifact.ErrUNASame):
+		c.find("10023", e.Pos)
+	case errors.Is(e, edifact.ErrUNA):
+		c.find("10022", e.Pos)
+	case errors.Is(e, edifact.ErrTextBefore) && una:
+		c.find("10020", e.Pos)
+	case errors.Is(e, edifact.ErrTextBefore):
+		c.find("10001", e.Pos)
+	case errors.Is(e, edifact.ErrTooManyValues):
+		c.find("10031", e.Pos)
+	case errors.Is(e, edifact.ErrSegmentTooLong):
+		c.find("G1-008", e.Pos)
+	case errors.Is(e, edifact.ErrNUL):
+		c.find("G1-009", e.Pos)
+	default:
+		c.find("G1-007", e.Pos)
+	}
+}
+
+// end judges what is known only when all bytes were read.
+func (c *checker) end() {
+	c.msg = MessageInfo{}
+	at := edifact.Pos{Offset: c.in.n}
+	if c.w.Reader().Notes().Substitute {
+		c.find("G1-019", at)
+	}
+	if a := c.o.Order; a != nil && a.GroesseNutzdaten != 0 && a.GroesseNutzdaten != c.in.n {
+		c.find("G1-017", at, c.in.n, a.GroesseNutzdaten)
+	}
+}
+
+// readUNB judges the fields of the first UNB.
+//
+//	1 S001 UNOC:3   2 S002 sender   3 S003 recipient   4 S004 date:time
+//	5 0020 reference   6 S005 empty   7 0026 Anwendungsreferenz
+func (c *checker) readUNB(s edifact.Segment) {
+	e := &c.rep.Envelope
+	e.Syntax = show(s.Value(1, 1))
+	if s.Components(1) > 1 {
+		e.Syntax += ":" + show(s.Value(1, 2))
+	}
+	e.Sender, e.Recipient = show(s.Value(2, 1)), show(s.Value(3, 1))
+	e.Date, e.Time = show(s.Value(4, 1)), show(s.Value(4, 2))
+	e.Reference, e.ApplicationRef = show(s.Value(5, 1)), show(s.Value(7, 1))
+
+	if s.Elements() < 5 {
+		c.find("10031", s.Pos())
+		return
+	}
+	if e.Syntax != "UNOC:3" {
+		c.find("10040", s.PosOf(1, 1), e.Syntax)
+	}
+	sender := c.party(s, 2)
+	recipient := c.party(s, 3)
+	c.created(s)
+	if c.number(s, 5, 5) && e.Reference == "00000" {
+		c.find("G1-012", s.PosOf(5, 1))
+	}
+	for i := 1; i <= s.Components(6); i++ {
+		if len(s.Value(6, i)) > 0 {
+			c.find("10046", s.PosOf(6, i))
+			break
+		}
+	}
+	name := c.applicationRef(s)
+	c.unused(s)
+	if a := c.o.Order; a != nil {
+		if name && e.ApplicationRef != a.Dateiname {
+			c.find("10061", s.PosOf(7, 1), e.ApplicationRef, a.Dateiname)
+		}
+		if sender && e.Sender != a.AbsenderEigner {
+			c.find("10066", s.PosOf(2, 1), e.Sender, a.AbsenderEigner)
+		}
+		if recipient && e.Recipient != a.EmpfaengerNutzer && e.Recipient != a.EmpfaengerPhysikalisch {
+			c.find("10067", s.PosOf(3, 1), e.Recipient, a.EmpfaengerNutzer, a.EmpfaengerPhysikalisch)
+		}
+	}
+}
+
+// number judges a numeric field of a fixed length and reports whether it is well.
+func (c *checker) number(s edifact.Segment, element, length int) bool {
+	v := s.Value(element, 1)
+	switch {
+	case len(v) != length:
+		c.find("10033", s.PosOf(element, 1), len(v), strconv.Itoa(length))
+	case !digits(v):
+		c.find("10032", s.PosOf(element, 1))
+	default:
+		return true
+	}
+	return false
+}
+
+// party judges an IK in UNB and reports whether it has the form of one.
+func (c *checker) party(s edifact.Segment, element int) bool {
+	if !c.number(s, element, 9) {
+		return false
+	}
+	c.ik(s, element)
+	return true
+}
+
+// ik warns about an IK of the right form that nobody can have.
+func (c *checker) ik(s edifact.Segment, element int) {
+	switch v := string(s.Value(element, 1)); {
+	case Placeholder(v):
+		c.find("G1-011", s.PosOf(element, 1), v)
+	case ValidIK(v) != nil:
+		c.find("G1-010", s.PosOf(element, 1), v)
+	}
+}
+
+// created judges S004: JJMMTT:HHMM, JJJJMMTT in other Verfahren, not in the future.
+func (c *checker) created(s edifact.Segment) {
+	date, clock := string(s.Value(4, 1)), string(s.Value(4, 2))
+	layout := "060102" + "1504"
+	if len(date) == 8 {
+		layout = "20060102" + "1504"
+	}
+	if !digits(date+clock) || !validTime(layout, date+clock) || s.Components(4) != 2 {
+		c.find("10034", s.PosOf(4, 1))
+		return
+	}
+	if !c.o.Now.IsZero() && isFuture(layout, date+clock, c.o.Now) {
+		c.find("10044", s.PosOf(4, 1), date+":"+clock)
+	}
+}
+
+// isFuture reports whether a local time lies after now for certain. In the hour
+// that the end of summer time repeats, a reading means two points in time; the
+// earlier one counts.
+func isFuture(layout, local string, now time.Time) bool {
+	t, err := time.ParseInLocation(layout, local, now.Location())
+	if err != nil {
+		return false
+	}
+	if earlier := t.Add(-time.Hour); earlier.Format(layout) == local {
+		t = earlier
+	}
+	return t.After(now)
+}
+
+// applicationRef judges UNB 0026 and reports whether its form is right.
+func (c *checker) applicationRef(s edifact.Segment) bool {
+	v := s.Value(7, 1)
+	if len(v) < 8 || len(v) > 11 {
+		c.find("10045", s.PosOf(7, 1), len(v))
+		return false
+	}
+	if string(v[:3]) != "KRH" {
+		c.find("G1-013", s.PosOf(7, 1))
+	}
+	return true
+}
+
+// unused warns about values in UNB for which § 301 has no use: qualifiers of the
+// parties, and everything behind 0026.
+func (c *checker) unused(s edifact.Segment) {
+	for v := s.Cursor(); v.Next(); {
+		e, n := v.Element(), v.Component()
+		if (e == 1 && n > 2 || (e == 2 || e == 3 || e == 5 || e == 7) && n > 1 || e > 7) && len(v.Value()) > 0 {
+			c.find("G1-014", v.Pos())
+			return
+		}
+	}
+}
+
+// readUNH begins a message.
+func (c *checker) readUNH(s edifact.Segment) {
+	c.rep.Messages++
+	c.bad = false
+	clear(c.counts)
+	c.msg = MessageInfo{Message: c.rep.Messages, Reference: show(s.Value(1, 1)), Type: c.known(s.Value(2, 1)), Version: show(s.Value(2, 2))}
+	if s.Elements() < 2 {
+		c.find("10031", s.Pos())
+		c.resync(s)
+		return
+	}
+	c.arity(s, 2)
+	c.sequence(s)
+	if v := s.Value(2, 1); len(v) != 4 || !capitals(v) {
+		c.find("G1-015", s.PosOf(2, 1))
+	} else if !slices.Contains(c.rep.Types, c.msg.Type) {
+		if len(c.rep.Types) < maxDistinct {
+			c.rep.Types = append(c.rep.Types, c.msg.Type)
+		} else {
+			c.rep.Truncated = true
+		}
+	}
+}
+
+// known turns a message type into text, without allocating for one seen before.
+func (c *checker) known(v []byte) string {
+	for _, t := range c.rep.Types[:min(len(c.rep.Types), 16)] {
+		if t == string(v) {
+			return t
+		}
+	}
+	return show(v)
+}
+
+// sequence judges the UNH reference: five digits, from 00001, without a gap.
+func (c *checker) sequence(s edifact.Segment) {
+	v := s.Value(1, 1)
+	switch {
+	case c.expected > maxUNH:
+		c.find("G1-016", s.PosOf(1, 1))
+	case len(v) != 5:
+		c.find("10033", s.PosOf(1, 1), len(v), "5")
+	case !digits(v):
+		c.find("10032", s.PosOf(1, 1))
+	default:
+		if got, _ := strconv.ParseInt(string(v), 10, 64); got != c.expected && !c.resumed {
+			c.find("10060", s.PosOf(1, 1), string(v), fmt.Sprintf("%05d", c.expected))
+		}
+	}
+	c.resync(s)
+}
+
+// resync goes on counting from the reference that was found, so that one gap is
+// told once.
+func (c *checker) resync(s edifact.Segment) {
+	c.resumed = false
+	c.expected++
+	if v := s.Value(1, 1); len(v) == 5 && digits(v) {
+		got, _ := strconv.ParseInt(string(v), 10, 64)
+		c.expected = got + 1
+	}
+}
+
+// body looks at a segment between UNH and UNT.
+func (c *checker) body(step edifact.Step) {
+	s := step.Segment
+	if len(c.o.Checks) > 0 {
+		tag := s.Tag()
+		c.counts[tag]++
+		c.msg.Position = c.counts[tag]
+	}
+	if s.Is("FKT") {
+		c.readFKT(s)
+	} else if step.SegmentInMessage == 2 {
+		c.find("G1-021", s.Pos())
+	}
+	for _, check := range c.o.Checks {
+		for _, f := range check.Segment(c.msg, s) {
+			c.custom(f, s)
+		}
+	}
+}
+
+// readFKT begins a Geschäftsvorfall. Several may stand in one message.
+//
+//	1 Verarbeitungskennzeichen   2 running number   3 IK sender   4 IK recipient
+func (c *checker) readFKT(s edifact.Segment) {
+	if string(s.Raw()) == string(c.fktRaw) {
+		c.msg.FKT = c.fkt // as in the message before, and that was well
+		return
+	}
+	c.fktRaw = c.fktRaw[:0]
+	found := c.rep.Errors + c.rep.Warnings
+	c.fkt = Geschaeftsvorfall{VKZ: show(s.Value(1, 1)), Number: show(s.Value(2, 1)), Sender: show(s.Value(3, 1)), Recipient: show(s.Value(4, 1))}
+	c.msg.FKT = c.fkt
+	if n := s.Elements(); n < 4 || filledBehind(s, 4) {
+		c.find("G1-022", s.Pos())
+		return
+	}
+	for e := 1; e <= 2; e++ {
+		if len(s.Value(e, 1)) != 2 {
+			c.find("G1-023", s.PosOf(e, 1))
+		}
+	}
+	for e := 3; e <= 4; e++ {
+		if v := s.Value(e, 1); len(v) != 9 || !digits(v) {
+			c.find("G1-024", s.PosOf(e, 1))
+		} else {
+			c.ik(s, e)
+		}
+	}
+	if v := c.fkt.Sender; len(v) == 9 && digits(v) && !slices.Contains(c.rep.FKTSenders, v) {
+		if len(c.rep.FKTSenders) < maxDistinct {
+			c.rep.FKTSenders = append(c.rep.FKTSenders, v)
+		} else {
+			c.rep.Truncated = true
+		}
+	}
+	if c.rep.Errors+c.rep.Warnings == found && !c.rep.Truncated {
+		c.fktRaw = append(c.fktRaw, s.Raw()...)
+	}
+}
+
+// arity judges that a service segment has no values behind its last element.
+func (c *checker) arity(s edifact.Segment, elements int) {
+	if filledBehind(s, elements) {
+		c.find("10031", s.Pos())
+	}
+}
+
+// filledBehind reports whether a value stands behind an element. Empty ones are
+// tolerated everywhere (FS13).
+func filledBehind(s edifact.Segment, element int) bool {
+	if s.Elements() <= element {
+		return false
+	}
+	for v := s.Cursor(); v.Next(); {
+		if v.Element() > element && len(v.Value()) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// find reports that a rule is broken at a place. args fill the rule's text.
+func (c *checker) find(code string, at edifact.Pos, args ...any) {
+	rule := c.rules[code]
+	f := Finding{Stage: rule.Stage, Code: code, Severity: rule.Severity}
+	if c.keeps() {
+		f.Text, f.TextEN = fmt.Sprintf(rule.German, args...), fmt.Sprintf(rule.English, args...)
+	}
+	c.add(f, at)
+}
+
+// custom takes over what a MessageCheck has found in s.
+func (c *checker) custom(f Finding, s edifact.Segment) {
+	if f.Stage <= 1 {
+		f.Stage = 4
+	}
+	if f.Severity == "" {
+		f.Severity = Error
+	}
+	if rule, ok := c.rules[f.Code]; ok && f.Text == "" {
+		f.Text, f.TextEN = rule.German, rule.English
+	}
+	at := s.Pos()
+	if f.Element > 0 {
+		at = s.PosOf(f.Element, max(f.Component, 1))
+		at.Component = f.Component
+	}
+	c.add(f, at)
+}
+
+// keeps reports whether the report has room for another finding.
+func (c *checker) keeps() bool { return len(c.rep.Findings) < c.o.Keep }
+
+// add counts a finding, keeps it if there is room, and lets it have its effect.
+func (c *checker) add(f Finding, at edifact.Pos) {
+	f.Official = digits(f.Code)
+	f.Message, f.Reference, f.Type = c.msg.Message, c.msg.Reference, c.msg.Type
+	f.Segment, f.Position = at.Tag, c.msg.Position
+	f.Element, f.Component, f.SegmentNumber, f.Offset = at.Element, at.Component, at.Segment, at.Offset
+	if c.keeps() {
+		c.rep.Findings = append(c.rep.Findings, f)
+	}
+	switch {
+	case f.Severity != Error:
+		c.rep.Warnings++
+		return
+	case f.Stage == 1:
+		c.fileError = true
+	default:
+		c.refuse(f)
+	}
+	c.rep.Errors++
+}
+
+// refuse enters the present message into the list of refused ones.
+func (c *checker) refuse(f Finding) {
+	fault := FHL{Segment: f.Segment, Position: f.Position, Element: f.Element, Code: f.Code, Text: f.Text}
+	if !c.bad {
+		c.bad = true
+		c.refused++
+		if len(c.rep.Refused) < c.o.Refused {
+			c.rep.Refused = append(c.rep.Refused, Refused{c.msg.Message, c.msg.Reference, c.msg.Type, c.msg.FKT, []FHL{fault}})
+		}
+		return
+	}
+	if last := &c.rep.Refused[len(c.rep.Refused)-1]; last.Message == c.msg.Message && len(last.Faults) < MaxFHL {
+		last.Faults = append(last.Faults, fault)
+	}
+}
+
+// settle draws the conclusion.
+func (c *checker) settle(err error) {
+	c.rep.Size = c.in.n
+	switch {
+	case err != nil, c.fileError, c.refused > int64(len(c.rep.Refused)):
+		c.rep.Verdict, c.rep.Refused = Rejected, nil
+	case c.refused == 0:
+		c.rep.Verdict = Accepted
+	case c.refused < c.rep.Messages:
+		c.rep.Verdict = Partly
+	default:
+		c.rep.Verdict = Rejected
+	}
+}
+
+// capitals reports whether b is made of capital letters only.
+func capitals(b []byte) bool {
+	for _, c := range b {
+		if c < 'A' || c > 'Z' {
+			return false
+		}
+	}
+	return true
+}
+
+// show makes the value of a service segment readable: ISO 8859-1 to UTF-8, what
+// cannot be printed as U+FFFD, at most 35 characters.
+func show(b []byte) string {
+	const longest = 35
+	var room [longest]rune
+	out := room[:0]
+	for _, c := range b[:min(len(b), longest)] {
+		r := rune(c)
+		if c < ' ' || c >= 0x7F && c <= 0x9F {
+			r = '\uFFFD'
+		}
+		out = append(out, r)
+	}
+	return string(out)
+}
+
+// A counter counts the bytes that pass through it.
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(max(n, 0))
+	return n, err
+}
