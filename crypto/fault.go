@@ -1,0 +1,26 @@
+package crypto
+
+import (
+	"errors"
+
+	"gateway301/crypto/cms"
+	"gateway301/crypto/keys"
+)
+
+// IsKeyFault reports whether err says that a key or certificate may not be used
+// (missing, expired, weak, untrusted, meant for something else), so that another
+// try with the same keys cannot help.
+func IsKeyFault(err error) bool {
+	_, certificate := errors.AsType[*keys.CertificateError](err)
+	_, mode := errors.AsType[*keys.ModeError](err)
+	return certificate || mode || errors.Is(err, cms.ErrKey)
+}
+
+// Cause tells exactly what is wrong with a file that was not opened. It is for
+// the local log alone: to the outside all such faults look alike.
+func Cause(err error) string {
+	if e, ok := errors.AsType[*cms.OpenError](err); ok && e.Cause != nil {
+		return e.Cause.Error()
+	}
+	return err.Error()
+}
