@@ -16,6 +16,9 @@ func IsKeyFault(err error) bool {
 	return certificate || mode || errors.Is(err, cms.ErrKey)
 }
 
+// ErrSize reports that the plain file did not have the size that was announced.
+var ErrSize = cms.ErrSize
+
 // Cause tells exactly what is wrong with a file that was not opened. It is for
 // the local log alone: to the outside all such faults look alike.
 func Cause(err error) string {
