@@ -1,0 +1,506 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gateway301/exchange"
+)
+
+// check compares what the sections say with one another, and fills in the
+// defaults that depend on other sections.
+func (r *reader) check(f *File) {
+	if r.overflow {
+		return
+	}
+	names := r.checkNames(f)
+	r.checkIdentities(f)
+	r.checkTrust(f)
+	r.checkOutboxes(f)
+	for i := range f.Partners {
+		r.checkPartner(&f.Partners[i], row("partners", i))
+	}
+	r.checkRoutes(f, names)
+	r.checkMandates(f)
+	r.checkServer(f)
+	r.checkFolders(f)
+	if r.find("").Kind == mappingNode && len(f.Outboxes) == 0 && len(f.Partners) == 0 {
+		r.fault(CodeMissing, "", "neither outboxes nor partners, so there is nothing to do", "")
+	}
+}
+
+// row writes the path of a row.
+func row(section string, i int) string { return section + "[" + strconv.Itoa(i) + "]" }
+
+// checkNames finds names that are used twice and gives the partners' names.
+// Outboxes and partners share their names, since both are accounts.
+func (r *reader) checkNames(f *File) (partners map[string]int) {
+	accounts := map[string]string{}
+	taken := func(path, name string, seen map[string]string) {
+		if name == "" {
+			return
+		}
+		if first, ok := seen[name]; ok {
+			r.fault(CodeTwice, path+".name", fmt.Sprintf("the name %q is taken", name), "by "+first+"; choose another")
+			return
+		}
+		seen[name] = path
+	}
+	for i, o := range f.Outboxes {
+		taken(row("outboxes", i), o.Name, accounts)
+	}
+	partners = map[string]int{}
+	for i, p := range f.Partners {
+		taken(row("partners", i), p.Name, accounts)
+		if _, ok := partners[p.Name]; !ok && p.Name != "" {
+			partners[p.Name] = i
+		}
+	}
+	routes := map[string]string{}
+	for i, x := range f.Routes {
+		taken(row("routes", i), x.Name, routes)
+	}
+	return partners
+}
+
+func (r *reader) checkIdentities(f *File) {
+	if len(f.Identities) == 0 && r.has("identities") && r.find("identities").Kind == sequenceNode {
+		r.fault(CodeMissing, "identities", "no identity", "the gateway needs an IK of its own, with key and certificate")
+	}
+	collected := slices.IndexFunc(f.Partners, func(p Partner) bool { return p.Collected() })
+	seen := map[string]int{}
+	for i, id := range f.Identities {
+		path := row("identities", i)
+		if first, ok := seen[id.IK]; ok && id.IK != "" {
+			r.fault(CodeTwice, path+".ik", "IK "+id.IK+" is an identity already", "in "+row("identities", first)+"; keep one")
+		} else {
+			seen[id.IK] = i
+		}
+		if collected >= 0 && !r.has(path+".inbox") {
+			r.fault(CodeMissing, path, `"inbox" is missing`,
+				fmt.Sprintf("partner %q is collected from, and what arrives for this IK needs a folder", f.Partners[collected].Name))
+		}
+	}
+}
+
+// has reports whether a path is given in the file.
+func (r *reader) has(path string) bool {
+	at := strings.LastIndexByte(path, '.')
+	parent, key := "", path
+	if at >= 0 {
+		parent, key = path[:at], path[at+1:]
+	}
+	n := r.find(parent)
+	for i := 0; i+1 < len(n.Content) && n.Kind == mappingNode; i += 2 {
+		if n.Content[i].Value == key {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *reader) checkTrust(f *File) {
+	if len(f.Partners) > 0 && !r.has("trust.roots") {
+		r.fault(CodeMissing, "trust", `"trust.roots" is missing`, "without the certificates of the trust centre no signature can be judged")
+	}
+	if len(f.Routes) > 0 && !r.has("trust.certificates") {
+		r.fault(CodeMissing, "trust", `"trust.certificates" is missing`, "without the partners' certificates nothing can be encrypted")
+	}
+}
+
+func (r *reader) checkOutboxes(f *File) {
+	for i := range f.Outboxes {
+		o, path := &f.Outboxes[i], row("outboxes", i)
+		if o.Owner != "" && !f.isOurs(o.Owner) && r.identified(f) {
+			r.fault(CodeReference, path+".owner", "IK "+o.Owner+" is not one of the identities", "its files could not be signed; add it to identities")
+		}
+		for _, suffix := range o.Ignore {
+			if o.Marker != "" && strings.HasSuffix(o.Marker, suffix) {
+				r.fault(CodeConflict, path+".marker", fmt.Sprintf("files ending in %q are ignored, so no file would ever be complete", suffix), "choose another marker, or set ignore")
+				break
+			}
+		}
+	}
+	if len(f.Outboxes) > 0 && len(f.Routes) == 0 && !r.has("routes") {
+		r.warn(CodeNoEffect, "outboxes", "there are no routes, so every file would be held", "add routes")
+	}
+}
+
+// listed reports whether a section is a list of rows, or absent. When it is
+// neither, that was said already, and what refers to its rows may be right.
+func (r *reader) listed(section string) bool {
+	return !r.has(section) || r.find(section).Kind == sequenceNode
+}
+
+// identified reports whether every identity could be read.
+func (r *reader) identified(f *File) bool { return r.listed("identities") && !f.isOurs("") }
+
+// isOurs reports whether an IK is one of the identities.
+func (f *File) isOurs(ik string) bool {
+	return slices.ContainsFunc(f.Identities, func(id Identity) bool { return id.IK == ik })
+}
+
+func (r *reader) checkPartner(p *Partner, path string) {
+	channel := ""
+	switch {
+	case r.has(path+".sftp") && r.has(path+".folder"):
+		r.fault(CodeConflict, path+".folder", `both "sftp" and "folder"`, "a partner is reached one way; keep one")
+	case r.has(path + ".sftp"):
+		channel = path + ".sftp"
+	case r.has(path + ".folder"):
+		channel = path + ".folder"
+	case r.find(path).Kind == mappingNode:
+		r.fault(CodeMissing, path, `neither "sftp" nor "folder"`, "say how the partner is reached")
+	}
+	if channel == "" || r.find(channel).Kind != mappingNode {
+		return
+	}
+	put, get := r.has(channel+".put"), r.has(channel+".get")
+	if !put && !get {
+		r.fault(CodeMissing, channel, `neither "put" nor "get"`, "name the folder to send to, the folder to collect from, or both")
+	}
+	switch {
+	case get:
+	case p.Answers == exchange.AnswersAlways:
+		r.fault(CodeConflict, path+".answers", `answers are expected, but there is no "get" folder in which they could arrive`, "add get, or write answers: never")
+	case r.has(path+".answers") && p.Answers == exchange.AnswersErrorsOnly:
+		r.warn(CodeConflict, path+".answers", `there is no "get" folder in which a rejection could arrive`, "add get, or write answers: never")
+	}
+	if !get {
+		for _, key := range []string{"collect", "collect-every", "incomplete-after"} {
+			r.idle(path, key, `there is no "get" folder`)
+		}
+	}
+	if !put {
+		for _, key := range []string{"window", "grace", "first-number", "creation-time", "order", "when-vanished"} {
+			r.idle(path, key, `there is no "put" folder`)
+		}
+		if p.Positive {
+			r.fault(CodeConflict, path+".positive", `there is no "put" folder for the answers`, "add put")
+		}
+	}
+	if p.Window.Always() {
+		r.idle(path, "grace", "the window is always open")
+	}
+	if p.Answers == exchange.AnswersNever {
+		r.idle(path, "answer-period", "answers are never expected")
+	}
+	if !p.Positive {
+		r.idle(path, "positive-code", "positive is false")
+	} else if !r.has(path + ".positive-code") {
+		r.fault(CodeMissing, path+".positive", `"positive-code" is missing`, "the partner must know which FHL.4 code means accepted")
+	}
+	for i, code := range p.HintCodes {
+		if slices.Contains(p.AcceptCodes, code) {
+			r.fault(CodeConflict, row(path+".hint-codes", i), fmt.Sprintf("code %q is among accept-codes too", code), "keep one")
+		}
+	}
+	if p.Retry.Max < p.Retry.First {
+		r.fault(CodeConflict, path+".retry", "max is shorter than first", "first "+writeDuration(p.Retry.First)+", max "+writeDuration(p.Retry.Max))
+	}
+}
+
+// idle warns of a key that changes nothing.
+func (r *reader) idle(path, key, because string) {
+	if r.has(path + "." + key) {
+		r.warn(CodeNoEffect, path+"."+key, "has no effect: "+because, "")
+	}
+}
+
+func (r *reader) checkRoutes(f *File, partners map[string]int) {
+	names := make([]string, 0, len(f.Partners))
+	for _, p := range f.Partners {
+		if p.Name != "" {
+			names = append(names, p.Name)
+		}
+	}
+	produces := map[int]bool{}
+	seen := covered{}
+	for i := range f.Routes {
+		route, path := &f.Routes[i], row("routes", i)
+		at, known := partners[route.Partner]
+		if known {
+			p := &f.Partners[at]
+			if route.EncryptTo == "" && !r.has(path+".encrypt-to") {
+				route.EncryptTo = p.IK
+			}
+			if route.SendTo == "" && !r.has(path+".send-to") {
+				route.SendTo = p.IK
+			}
+			if p.sends() {
+				produces[at] = produces[at] || route.Mode == exchange.Production
+			} else if p.SFTP != nil || p.Folder != nil {
+				r.fault(CodeConflict, path+".partner", fmt.Sprintf(`partner %q has no "put" folder`, route.Partner), "nothing can be sent to it; add put")
+			}
+		} else if route.Partner != "" && r.listed("partners") {
+			r.fault(CodeReference, path+".partner", fmt.Sprintf("unknown partner %q", clip(route.Partner)), r.meantOrFew(route.Partner, names))
+		}
+		if r.broken[i] { // what it takes is not known
+			continue
+		}
+		if by, ok := seen.by(f.Routes, route); ok {
+			r.fault(CodeUnreachable, path, "no file can reach this route", fmt.Sprintf("%s (line %d) takes them all; move this one up, or remove it",
+				quotedRoutes(f.Routes, by), r.find(row("routes", by[0])).Line))
+		}
+		seen.add(route, i)
+	}
+	for at := range f.Partners {
+		p, path := &f.Partners[at], row("partners", at)
+		if produces[at] && p.First == nil && !r.has(path+".first-number") {
+			r.warn(CodeFirstNumber, path, fmt.Sprintf(`production files go to partner %q, and "first-number" is not set`, p.Name),
+				"give the number after the last one that was sent before, or 1 for a fresh start")
+			if !r.overflow {
+				r.problems[len(r.problems)-1].Subject = p.Name
+			}
+		}
+	}
+}
+
+// sends reports whether there is a folder to put files in.
+func (p *Partner) sends() bool {
+	return p.SFTP != nil && p.SFTP.Put != "" || p.Folder != nil && p.Folder.Put != ""
+}
+
+// meantOrFew is meantOr for names, of which there may be thousands.
+func (r *reader) meantOrFew(wrong string, names []string) string {
+	if len(names) <= 10 && len(names) > 0 {
+		return r.meantOr(wrong, names)
+	}
+	if near := r.meant(wrong, names); near != "" {
+		return near
+	}
+	return "add it to partners"
+}
+
+func quotedRoutes(routes []exchange.Route, by []int) string {
+	var words []string
+	for _, i := range by {
+		words = append(words, strconv.Quote(clip(routes[i].Name)))
+		if len(words) == 3 {
+			break
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// covered remembers the rows so far by mode and recipient; the empty recipient
+// stands for rows that take every one.
+type covered map[recipient][]int
+
+type recipient struct {
+	mode exchange.Mode
+	ik   string
+}
+
+func (c covered) add(r *exchange.Route, i int) {
+	if len(r.Recipients) == 0 {
+		c[recipient{r.Mode, ""}] = append(c[recipient{r.Mode, ""}], i)
+	}
+	for _, ik := range r.Recipients {
+		c[recipient{r.Mode, ik}] = append(c[recipient{r.Mode, ik}], i)
+	}
+}
+
+// by gives the earlier rows that together take every file that r could take.
+func (c covered) by(routes []exchange.Route, r *exchange.Route) (rows []int, all bool) {
+	takes := func(rows []int) int {
+		for _, i := range rows {
+			if takesTypes(&routes[i], r) {
+				return i
+			}
+		}
+		return -1
+	}
+	if i := takes(c[recipient{r.Mode, ""}]); i >= 0 {
+		return []int{i}, true
+	}
+	for _, ik := range r.Recipients {
+		i := takes(c[recipient{r.Mode, ik}])
+		if i < 0 {
+			return nil, false
+		}
+		if !slices.Contains(rows, i) {
+			rows = append(rows, i)
+		}
+	}
+	return rows, len(rows) > 0
+}
+
+// takesTypes reports whether the earlier row takes every mix of message types
+// that the later one takes.
+func takesTypes(earlier, later *exchange.Route) bool {
+	if len(earlier.Types) == 0 {
+		return true
+	}
+	if len(later.Types) == 0 {
+		return false
+	}
+	for _, t := range later.Types {
+		if !slices.Contains(earlier.Types, t) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *reader) checkMandates(f *File) {
+	accounts := map[string]bool{} // name → is an outbox
+	var names []string
+	for _, o := range f.Outboxes {
+		accounts[o.Name] = true
+		names = append(names, o.Name)
+	}
+	for _, p := range f.Partners {
+		if _, ok := accounts[p.Name]; !ok {
+			accounts[p.Name] = false
+		}
+		names = append(names, p.Name)
+	}
+	for i, m := range f.SpeaksFor {
+		path := row("speaks-for", i)
+		outbox, known := accounts[m.Account]
+		switch {
+		case m.Account != "" && !known && r.listed("partners") && r.listed("outboxes"):
+			r.fault(CodeReference, path+".account", fmt.Sprintf("unknown account %q", clip(m.Account)), r.meantOrFew(m.Account, names))
+		case outbox && m.Owner != "" && !f.isOurs(m.Owner) && r.identified(f):
+			r.fault(CodeReference, path+".owner", "IK "+m.Owner+" is not one of the identities", "its files could not be signed; add it to identities")
+		}
+		if !m.From.IsZero() && !m.Until.IsZero() && !m.From.Before(m.Until) {
+			r.fault(CodeConflict, path+".until", "until is not after from, so the row never holds", "until is the first day on which it no longer holds")
+		}
+	}
+}
+
+func (r *reader) checkServer(f *File) {
+	if f.Server == nil {
+		return
+	}
+	if r.has("server.accounts") && len(f.Server.Accounts) == 0 && r.find("server.accounts").Kind == sequenceNode {
+		r.fault(CodeMissing, "server.accounts", "no account, so nobody could log in", "")
+	}
+	seen := map[string]int{}
+	for i, a := range f.Server.Accounts {
+		if first, ok := seen[a.Name]; ok && a.Name != "" {
+			r.fault(CodeTwice, row("server.accounts", i)+".name", fmt.Sprintf("the name %q is taken", a.Name), "by "+row("server.accounts", first)+"; choose another")
+			continue
+		}
+		seen[a.Name] = i
+	}
+}
+
+// checkFolders looks at the folders that the gateway writes to or takes files
+// from: none may be two things at once, or files would go in circles.
+func (r *reader) checkFolders(f *File) {
+	used := map[string]string{} // folder → path in the file
+	claim := func(folder, path string) {
+		if folder == "" {
+			return
+		}
+		if other, ok := used[folder]; ok {
+			r.fault(CodeConflict, path, "the same folder as "+other, "each needs a folder of its own")
+			return
+		}
+		used[folder] = path
+	}
+	claim(f.Spool, "spool")
+	r.willExist(f.Spool, "spool")
+	r.noFolder(f.Ledger, "ledger")
+	for i, o := range f.Outboxes {
+		path := row("outboxes", i)
+		claim(o.Path, path+".path")
+		r.willExist(o.Path, path+".path")
+		if o.Name != "" || r.has(path+".quarantine") {
+			claim(o.Quarantine, path+".quarantine")
+		}
+		r.mayExist(o.Quarantine, path+".quarantine")
+	}
+	for i, id := range f.Identities {
+		path := row("identities", i) + ".inbox"
+		if _, own := used[id.Inbox]; own || !r.sharedInbox(f, i) { // several identities may share one inbox
+			claim(id.Inbox, path)
+		}
+		r.willExist(id.Inbox, path)
+	}
+	servers := map[string]string{}
+	for i, p := range f.Partners {
+		path := row("partners", i)
+		if p.Folder != nil {
+			claim(p.Folder.Put, path+".folder.put")
+			claim(p.Folder.Get, path+".folder.get")
+		}
+		if p.SFTP == nil || p.SFTP.Address == "" {
+			continue
+		}
+		for _, side := range []struct{ key, folder string }{{".sftp.put", p.SFTP.Put}, {".sftp.get", p.SFTP.Get}} {
+			if side.folder == "" {
+				continue
+			}
+			where := p.SFTP.User + "\x00" + p.SFTP.Address + "\x00" + side.folder
+			if other, ok := servers[where]; ok {
+				r.fault(CodeConflict, path+side.key, "the same folder of the same server as "+other, "each needs a folder of its own")
+				continue
+			}
+			servers[where] = path + side.key
+		}
+	}
+	if f.Server != nil {
+		claim(f.Server.Root, "server.root")
+		r.willExist(f.Server.Root, "server.root")
+	}
+}
+
+// sharedInbox reports whether an earlier identity has the same inbox.
+func (r *reader) sharedInbox(f *File, i int) bool {
+	return slices.ContainsFunc(f.Identities[:i], func(id Identity) bool { return id.Inbox == f.Identities[i].Inbox })
+}
+
+// willExist says when a folder is not there yet: the service creates it, but a
+// slip of the pen would look the same.
+func (r *reader) willExist(folder, path string) {
+	if folder == "" || !r.has(path) {
+		r.mayExist(folder, path)
+		return
+	}
+	if _, err := r.stat(folder); os.IsNotExist(err) {
+		r.warn(CodeNewFolder, path, r.shown(folder, path)+" does not exist yet", "the service will create it for itself alone (mode 0700)")
+		return
+	}
+	r.mayExist(folder, path)
+}
+
+// mayExist reports a path that should become a folder and cannot.
+func (r *reader) mayExist(folder, path string) {
+	if folder == "" {
+		return
+	}
+	if info, err := r.stat(folder); err == nil && !info.IsDir() {
+		r.fault(CodeFile, path, r.shown(folder, path)+" is "+errNotFolder.Error(), "")
+	} else if err != nil && !os.IsNotExist(err) {
+		r.fault(CodeFile, path, r.shown(folder, path)+": "+reason(err), "")
+	}
+}
+
+// shown writes a file as the configuration does.
+func (r *reader) shown(file, path string) string {
+	if r.has(path) {
+		return clip(r.find(path).Value)
+	}
+	if rel, err := filepath.Rel(r.dir, file); err == nil {
+		return rel
+	}
+	return file
+}
+
+// noFolder reports a ledger that cannot be a file.
+func (r *reader) noFolder(file, path string) {
+	if file == "" {
+		return
+	}
+	if info, err := r.stat(file); err == nil && !info.Mode().IsRegular() {
+		r.fault(CodeFile, path, r.shown(file, path)+" is "+errNotFile.Error(), "")
+	}
+}

@@ -1,0 +1,248 @@
+package config
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	_ "time/tzdata"
+
+	"golang.org/x/crypto/ssh"
+
+	"gateway301/exchange"
+	"gateway301/schedule"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// world is a folder with everything that the files in testdata name. The keys in
+// it are no keys: the loader looks at who may read them, not at what they hold.
+func world(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, folder := range []string{
+		"outbox/nord", "outbox/sued", "inbox/nord", "inbox/sued", "state/spool", "keys/partners",
+		"drop/260500049/in", "drop/260500049/out", "drop/put", "drop/get",
+	} {
+		if err := os.MkdirAll(filepath.Join(dir, folder), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write := func(name, content string, mode os.FileMode) {
+		name = filepath.Join(dir, name)
+		if err := os.WriteFile(name, []byte(content), mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(name, mode); err != nil { // whatever the umask is
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"keys/nord.key.pem", "keys/ssh", "keys/ssh_host"} {
+		write(name, "invented\n", 0o600)
+	}
+	for _, name := range []string{
+		"keys/nord.cert.pem", "keys/sued.cert.pem", "keys/chain.pem", "keys/kasse.pem", "insured.txt", "keys/open.key.pem",
+	} {
+		write(name, "invented\n", 0o644)
+	}
+	write("keys/group.key.pem", "invented\n", 0o640)
+	write("keys/empty.pem", "", 0o600)
+	write("keys/known_hosts", "[2001:db8::1]:2222 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICXP7Gt4eRqcxsKBFcmBWV6r6yg7sGHn1NHBBlNEYQYM\n", 0o644)
+	return dir
+}
+
+// credentials lays down what credential: and env: refer to.
+func credentials(t *testing.T) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "sued-key"), []byte("invented\n"), 0o440); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", dir)
+	t.Setenv("GATEWAY_TEST_PASSWORD", "invented")
+}
+
+// lines writes problems as an admin sees them, with the file's base name.
+func lines(ps Problems) string {
+	var b strings.Builder
+	for _, p := range ps {
+		p.File = filepath.Base(p.File)
+		b.WriteString(p.String() + "\n")
+	}
+	return b.String()
+}
+
+func parse(t testing.TB, path, text string) (*File, Problems) {
+	t.Helper()
+	f, ps, err := Parse(path, []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f, ps
+}
+
+func TestFull(t *testing.T) {
+	credentials(t)
+	dir := world(t)
+	text, err := os.ReadFile("testdata/full.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "gateway.yaml")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, ps, err := Load(path)
+	if err != nil || len(ps) > 0 {
+		t.Fatalf("%v\n%s", err, lines(ps))
+	}
+	in := func(name string) string { return filepath.Join(dir, name) }
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	window := func(specs ...string) string {
+		w, err := schedule.ParseWindow(specs...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w.String()
+	}
+	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICXP7Gt4eRqcxsKBFcmBWV6r6yg7sGHn1NHBBlNEYQYM"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameKeys := func(got []ssh.PublicKey) bool {
+		return len(got) == 1 && string(got[0].Marshal()) == string(key.Marshal())
+	}
+	nord, sued := f.Outboxes[0], f.Outboxes[1]
+	a, ost, west := f.Partners[0], f.Partners[1], f.Partners[2]
+	for name, ok := range map[string]bool{
+		"path":       f.Path == path,
+		"ledger":     f.Ledger == in("state/ledger.db"),
+		"spool":      f.Spool == in("state/spool"),
+		"time-zone":  f.TimeZone.String() == "Europe/Berlin",
+		"disk-floor": f.DiskFloor == 512<<20,
+
+		"identities":  len(f.Identities) == 2 && f.Identities[1].IK == "260500016" && f.Identities[1].Name == "Klinikum Süd",
+		"key":         f.Identities[0].Key.String() == "file:keys/nord.key.pem" && f.Identities[1].Key.String() == "credential:sued-key",
+		"certificate": f.Identities[0].Certificate == in("keys/nord.cert.pem"),
+		"inbox":       f.Identities[1].Inbox == in("inbox/sued"),
+		"trust":       slices.Equal(f.Trust.Roots, []string{in("keys/chain.pem")}) && slices.Equal(f.Trust.Certificates, []string{in("keys/partners"), in("keys/kasse.pem")}),
+
+		"outbox": nord.Name == "nord" && nord.Path == in("outbox/nord") && nord.Owner == "260500005" && nord.Physical == "260500005" &&
+			nord.Mode == exchange.Production && nord.Marker == ".ok" && nord.Looks == 5 && nord.Every == time.Second && nord.MaxSize == 2<<30 &&
+			slices.Equal(nord.Ignore, []string{".tmp", ".upload"}) && nord.Quarantine == in("state/quarantine/nord"),
+		"outbox defaults": sued.Physical == "260500016" && sued.Mode == exchange.Test && sued.Marker == "" && sued.Looks == 3 && sued.Every == 2*time.Second &&
+			sued.MaxSize == 4<<30 && slices.Equal(sued.Ignore, []string{".tmp", ".part", ".filepart", ".swp", "~"}) && sued.Quarantine == in("state/quarantine/sued"),
+
+		"partner": a.Name == "kasse-a" && a.IK == "109910000" && a.Answers == exchange.AnswersAlways && a.AnswerPeriod == 84*time.Hour &&
+			a.First != nil && *a.First == 0 && a.UniqueTime && !a.StrictOrder && a.WhenVanished == exchange.VanishedResend && a.Folder == nil,
+		"sftp": a.SFTP.Address == "sftp.example.org:22" && a.SFTP.User == "nord" && a.SFTP.Key.String() == "file:keys/ssh" &&
+			a.SFTP.Password.String() == "env:GATEWAY_TEST_PASSWORD" && sameKeys(a.SFTP.HostKeys) && a.SFTP.Put == "in" && a.SFTP.Get == "out" &&
+			a.SFTP.Temporary == TemporaryDot && a.SFTP.ConnectTimeout == 10*time.Second && a.SFTP.StallTimeout == 2*time.Minute,
+		"times": a.Window.String() == window("mon-fri 22:00-05:00", "sat,sun 00:00-24:00") && a.Grace == 20*time.Minute && a.Collect.String() == "06:00-22:00" &&
+			a.CollectEvery == 10*time.Minute && a.IncompleteAfter == 2*time.Hour && a.Retry == schedule.Backoff{First: time.Minute, Max: time.Hour, Attempts: 12},
+		"codes": slices.Equal(a.AcceptCodes, []string{"0", "00"}) && slices.Equal(a.HintCodes, []string{"H1"}) && a.AnswerProfile == "gateway301",
+		"folder partner": ost.SFTP == nil && ost.Folder.Put == in("drop/260500049/out") && ost.Folder.Get == in("drop/260500049/in") &&
+			ost.Answers == exchange.AnswersNever && ost.Positive && ost.PositiveCode == "0" && ost.Collected(),
+		"partner defaults": west.Window.Always() && west.Collect.Always() && west.Grace == 15*time.Minute && west.CollectEvery == 5*time.Minute &&
+			west.IncompleteAfter == time.Hour && west.Answers == exchange.AnswersErrorsOnly && west.AnswerPeriod == 336*time.Hour && west.First == nil &&
+			!west.UniqueTime && west.StrictOrder && west.WhenVanished == exchange.VanishedOperator && !west.Positive && west.AnswerProfile == "gateway301" &&
+			west.Retry == schedule.Backoff{First: 30 * time.Second, Max: 30 * time.Minute, Attempts: 20} && !west.Collected(),
+		"known hosts": west.SFTP.KnownHosts == in("keys/known_hosts") && west.SFTP.HostKeys == nil && west.SFTP.Temporary == TemporarySuffix &&
+			west.SFTP.ConnectTimeout == 20*time.Second && west.SFTP.StallTimeout == time.Minute,
+
+		"route": f.Routes[0].Name == "Fälle" && slices.Equal(f.Routes[0].Recipients, []string{"109910000"}) && slices.Equal(f.Routes[0].Types, []string{"AUFN", "VERL", "ENTL"}) &&
+			f.Routes[0].Mode == exchange.Production && f.Routes[0].Partner == "kasse-a" && f.Routes[0].Kostentraeger == "109910000" &&
+			f.Routes[0].EncryptTo == "260500027" && f.Routes[0].SendTo == "260500038",
+		"route defaults": f.Routes[1].Name == "route 2" && f.Routes[1].EncryptTo == "109910000" && f.Routes[1].SendTo == "109910000" && f.Routes[1].Kostentraeger == "",
+
+		"speaks-for": f.SpeaksFor[0].Account == "nord" && f.SpeaksFor[0].Owner == "260500005" && slices.Equal(f.SpeaksFor[0].Physical, []string{"260500027"}) &&
+			slices.Equal(f.SpeaksFor[0].Signers, []string{"260500027"}) && slices.Equal(f.SpeaksFor[0].UNBSenders, []string{"260500027"}) &&
+			slices.Equal(f.SpeaksFor[0].FKTSenders, []string{"260500027", "260500038"}),
+		"mandate's time": f.SpeaksFor[0].From.Equal(time.Date(2026, 1, 1, 0, 0, 0, 0, berlin)) && f.SpeaksFor[0].Until.Equal(time.Date(2027, 1, 1, 0, 0, 0, 0, berlin)) &&
+			f.SpeaksFor[1].From.IsZero() && f.SpeaksFor[1].Until.IsZero(),
+
+		"checks": f.Checks.InsuredList == in("insured.txt"),
+		"server": f.Server.Listen == "127.0.0.1:2222" && len(f.Server.HostKeys) == 1 && f.Server.HostKeys[0].String() == "file:keys/ssh_host" &&
+			f.Server.Root == in("drop") && len(f.Server.Accounts) == 1 && f.Server.Accounts[0].Name == "260500049" && sameKeys(f.Server.Accounts[0].Keys),
+	} {
+		if !ok {
+			t.Errorf("%s is not as written", name)
+		}
+	}
+	if v, err := f.Identities[0].Key.Bytes(); err != nil || string(v) != "invented\n" {
+		t.Errorf("key by file: %q, %v", v, err)
+	}
+	if v, err := f.Identities[1].Key.Bytes(); err != nil || string(v) != "invented\n" {
+		t.Errorf("key by credential: %q, %v", v, err)
+	}
+	if v, err := a.SFTP.Password.Password(); err != nil || v != "invented" {
+		t.Errorf("password by env: %q, %v", v, err)
+	}
+}
+
+// Each file in testdata/bad holds one mistake; the .want beside it holds what is
+// said about it. All are the same small configuration but for the mistake.
+func TestBad(t *testing.T) {
+	dir := world(t)
+	t.Setenv("CREDENTIALS_DIRECTORY", "")
+	files, err := filepath.Glob("testdata/bad/*.yaml")
+	if err != nil || len(files) < 50 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
+		t.Run(name, func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, ps := parse(t, filepath.Join(dir, filepath.Base(file)), string(text))
+			errs := ps.Without(func(p Problem) bool { return p.Severity != Error })
+			if f != nil || len(errs) != 1 {
+				t.Errorf("want one error and no file:\n%s", lines(ps))
+			}
+			for _, p := range ps {
+				if p.Code == "" || p.Line < 1 || p.Column < 1 || p.Message == "" {
+					t.Errorf("incomplete: %#v", p)
+				}
+				if strings.Contains(p.Message, "yaml:") || strings.Contains(p.Message+p.Fix, dir) {
+					t.Errorf("parser's words or our folders in %s", p)
+				}
+			}
+			golden := strings.TrimSuffix(file, ".yaml") + ".want"
+			if *update {
+				if err := os.WriteFile(golden, []byte(lines(ps)), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := lines(ps); got != string(want) {
+				t.Errorf("got\n%swant\n%s", got, want)
+			}
+		})
+	}
+	wants, err := filepath.Glob("testdata/bad/*.want")
+	if err != nil || len(wants) != len(files) {
+		t.Errorf("%d expectations for %d files, %v", len(wants), len(files), err)
+	}
+}
+
+func TestLoadUnreadable(t *testing.T) {
+	dir := t.TempDir()
+	if _, _, err := Load(filepath.Join(dir, "none.yaml")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("missing file: %v", err)
+	}
+	if _, _, err := Load(dir); err == nil {
+		t.Error("a folder was read")
+	}
+}

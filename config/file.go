@@ -1,0 +1,134 @@
+package config
+
+import (
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"gateway301/exchange"
+	"gateway301/schedule"
+)
+
+// A File is a checked configuration: every default filled in, every path
+// absolute, every name resolved. doc.go describes the keys.
+type File struct {
+	Path       string // of the YAML file, absolute
+	Ledger     string // path of the SQLite file
+	Spool      string // folder
+	TimeZone   *time.Location
+	DiskFloor  int64 // bytes
+	Identities []Identity
+	Trust      Trust
+	Outboxes   []Outbox
+	Partners   []Partner
+	Routes     []exchange.Route   // in order; the first that fits wins
+	SpeaksFor  []exchange.Mandate // exceptions to the rule of equality
+	Checks     Checks
+	Server     *Server // nil: no built-in drop server
+}
+
+// An Identity is one of our own IKs with its keys.
+type Identity struct {
+	IK          string
+	Name        string
+	Key         Secret // private key
+	Certificate string // file
+	Inbox       string // folder; empty when nothing is collected
+}
+
+// Trust holds the certificates we believe and those we encrypt to.
+type Trust struct {
+	Roots        []string // files
+	Certificates []string // files or folders
+}
+
+// An Outbox is a folder in which the hospital system lays down finished files.
+type Outbox struct {
+	Name       string
+	Path       string
+	Owner      string // ABSENDER_EIGNER, one of the identities
+	Physical   string // ABSENDER_PHYSIKALISCH
+	Mode       exchange.Mode
+	Marker     string // suffix; empty: none
+	Looks      int
+	Every      time.Duration
+	MaxSize    int64    // bytes
+	Ignore     []string // suffixes of unfinished files
+	Quarantine string   // folder
+}
+
+// A Partner is one directly connected exchange partner: what was agreed with it
+// (the embedded [exchange.Partner]), how it is reached and when. Exactly one of
+// SFTP and Folder is set.
+type Partner struct {
+	exchange.Partner
+
+	First *int // first-number as given; nil when it was not (then FirstNumber is 0)
+
+	SFTP   *SFTP
+	Folder *Folder
+
+	Window          schedule.Window // of sending
+	Grace           time.Duration   // for finishing a pair after the window closed
+	Collect         schedule.Window
+	CollectEvery    time.Duration
+	IncompleteAfter time.Duration
+	Retry           schedule.Backoff
+
+	AcceptCodes   []string // FHL.4 codes that mean accepted
+	HintCodes     []string // … accepted with hint
+	AnswerProfile string   // of annex
+}
+
+// Collected reports whether the partner has a folder that we fetch from.
+func (p *Partner) Collected() bool {
+	return p.SFTP != nil && p.SFTP.Get != "" || p.Folder != nil && p.Folder.Get != ""
+}
+
+// An SFTP says how to reach a partner's server. HostKeys or KnownHosts is set.
+type SFTP struct {
+	Address        string // host:port
+	User           string
+	Key            Secret // private key; zero: none
+	Password       Secret // zero: none
+	HostKeys       []ssh.PublicKey
+	KnownHosts     string // file in the form of OpenSSH
+	Put, Get       string // remote folders; empty: not used
+	Temporary      Temporary
+	ConnectTimeout time.Duration
+	StallTimeout   time.Duration
+}
+
+// Temporary says how an unfinished file is named at the partner.
+type Temporary string
+
+// The choices.
+const (
+	TemporarySuffix Temporary = "suffix" // EKRH0001.tmp
+	TemporaryDot    Temporary = "dot"    // .EKRH0001
+	TemporaryNone   Temporary = "none"   // the final name at once
+)
+
+// A Folder is a partner that is reached by local folders.
+type Folder struct {
+	Put, Get string // empty: not used
+}
+
+// Checks switches on checks that need data of the house.
+type Checks struct {
+	InsuredList string // file with one Versichertennummer per line; empty: no such check
+}
+
+// A Server is the built-in drop server for partners that come to us.
+type Server struct {
+	Listen   string // host:port
+	HostKeys []Secret
+	Root     string // accounts live in Root/NAME/{in,out}
+	Accounts []Account
+}
+
+// An Account may log in at the built-in server.
+type Account struct {
+	Name string
+	Keys []ssh.PublicKey
+}

@@ -1,0 +1,418 @@
+package config
+
+import (
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+	"golang.org/x/crypto/ssh"
+
+	"gateway301/exchange"
+	"gateway301/schedule"
+)
+
+// Load reads and checks the configuration at path. The error is not nil only if
+// the file cannot be read. Problems tells everything that is wrong or doubtful;
+// unless [Problems.Err] is nil, the File is nil.
+//
+// Load looks at the files that the configuration names (are they there, who may
+// read them) but reads none of them, except known-hosts.
+func Load(path string) (*File, Problems, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, nil, err
+	}
+	return Parse(path, data)
+}
+
+// Parse is [Load] with the content of the file at hand; path names it in problems
+// and is where relative paths start. The error is not nil only if the working
+// folder is needed and unknown.
+func Parse(path string, data []byte) (*File, Problems, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	doc, problem := parseYAML(path, data)
+	if problem != nil {
+		return nil, Problems{*problem}, nil
+	}
+	r := &reader{
+		file: path, dir: filepath.Dir(abs), root: resolve(doc.Content[0]),
+		limit: count(doc) + aliasVisits, stats: map[string]stat{}, broken: map[int]bool{},
+	}
+	f := r.read()
+	f.Path = abs
+	r.check(f)
+	r.problems.sort()
+	if r.problems.Err() != nil {
+		return nil, r.problems, nil
+	}
+	return f, r.problems, nil
+}
+
+// Defaults of the dialect; doc.go repeats them for its readers, and a test
+// compares the two.
+const (
+	defaultLedger    = "ledger.db"
+	defaultSpool     = "spool"
+	defaultZone      = "Europe/Berlin"
+	defaultFloor     = 256 << 20
+	defaultLooks     = 3
+	defaultEvery     = 2 * time.Second
+	defaultMaxSize   = 4 << 30
+	defaultConnect   = 20 * time.Second
+	defaultStall     = time.Minute
+	defaultGrace     = 15 * time.Minute
+	defaultCollect   = 5 * time.Minute
+	defaultIncompl   = time.Hour
+	defaultPeriod    = 14 * 24 * time.Hour
+	defaultProfile   = "gateway301"
+	longestDuration  = 3650 * 24 * time.Hour
+	shortestDuration = 10 * time.Millisecond
+)
+
+// defaultIgnore lists the suffixes of unfinished files.
+func defaultIgnore() []string { return []string{".tmp", ".part", ".filepart", ".swp", "~"} }
+
+// read turns the document into a File, section by section.
+func (r *reader) read() *File {
+	top := r.section(r.root, "")
+	f := &File{
+		Ledger:    top.location("ledger", defaultLedger),
+		Spool:     top.location("spool", defaultSpool),
+		TimeZone:  top.zone("time-zone"),
+		DiskFloor: top.size("disk-floor", defaultFloor, 0),
+	}
+	top.missing("identities", "the gateway needs an IK of its own, with key and certificate")
+	top.rows("identities", func(s *section) { f.Identities = append(f.Identities, s.identity()) })
+	if s := top.below("trust"); s != nil {
+		f.Trust.Roots = s.texts("roots", "a file", false, r.readFile)
+		f.Trust.Certificates = s.texts("certificates", "a file or folder", false, r.readFileOrFolder)
+		s.done()
+	}
+	top.rows("outboxes", func(s *section) { f.Outboxes = append(f.Outboxes, s.outbox(f.Ledger)) })
+	top.rows("partners", func(s *section) { f.Partners = append(f.Partners, s.partner()) })
+	top.rows("routes", func(s *section) {
+		before := len(r.problems)
+		f.Routes = append(f.Routes, s.route(len(f.Routes)+1))
+		r.broken[len(f.Routes)-1] = !s.sound || len(r.problems) > before
+	})
+	top.rows("speaks-for", func(s *section) { f.SpeaksFor = append(f.SpeaksFor, s.mandate(f.TimeZone)) })
+	if s := top.below("checks"); s != nil {
+		f.Checks.InsuredList = s.file("insured-list")
+		s.done()
+	}
+	if s := top.below("server"); s != nil {
+		f.Server = s.server()
+		s.done()
+	}
+	top.done()
+	return f
+}
+
+// zone reads a time zone. "Local" would depend on the machine.
+func (s *section) zone(key string) *time.Location {
+	name := s.text(key, defaultZone)
+	loc, err := time.LoadLocation(name)
+	if err != nil || name == "" || name == "Local" {
+		if name != "" {
+			s.r.fault(CodeValue, s.sub(key), fmt.Sprintf("unknown time zone %q", clip(name)), "write a name such as Europe/Berlin")
+		}
+		return time.UTC
+	}
+	return loc
+}
+
+func (s *section) identity() Identity {
+	s.missing("ik", "")
+	i := Identity{IK: s.ik("ik", ""), Name: s.text("name", "")}
+	s.missing("key", "write file:PATH, env:NAME or credential:NAME")
+	i.Key = s.secret("key")
+	s.missing("certificate", "the file of the certificate that belongs to the key")
+	i.Certificate = s.file("certificate")
+	i.Inbox = s.location("inbox", "")
+	return i
+}
+
+func (s *section) outbox(ledger string) Outbox {
+	o := Outbox{Name: s.name("name")}
+	s.missing("path", "the folder in which the hospital system lays down files")
+	o.Path = s.location("path", "")
+	s.missing("owner", "the IK of the hospital whose files these are")
+	o.Owner = s.ik("owner", "")
+	o.Physical = s.ik("physical", o.Owner)
+	o.Mode = s.mode()
+	o.Marker = s.suffix("marker")
+	o.Looks, _ = s.whole("looks", defaultLooks, 1, 1000)
+	o.Every = s.duration("every", defaultEvery, shortestDuration, time.Hour)
+	o.MaxSize = s.size("max-size", defaultMaxSize, 1)
+	o.Ignore = defaultIgnore()
+	if s.has("ignore") {
+		o.Ignore = s.texts("ignore", "a suffix", true, s.r.readSuffix)
+	} else {
+		s.take("ignore")
+	}
+	o.Quarantine = s.location("quarantine", filepath.Join(filepath.Dir(ledger), "quarantine", o.Name))
+	return o
+}
+
+func (s *section) mode() exchange.Mode {
+	return exchange.Mode(s.choice("mode", "", string(exchange.Production), string(exchange.Test)))
+}
+
+// readSuffix reads the end of a file name.
+func (r *reader) readSuffix(n *yaml.Node, path string) (string, bool) {
+	v, ok := r.words(n, path)
+	if ok && (filepath.Base(v) != v || v == "." || v == "..") {
+		r.at(n, Error, CodeValue, path, fmt.Sprintf("%q is not the end of a file name", clip(v)), "write one such as .ok")
+		return "", false
+	}
+	return v, ok
+}
+
+func (s *section) suffix(key string) string {
+	n := s.take(key)
+	if n == nil {
+		return ""
+	}
+	v, _ := s.r.readSuffix(n, s.sub(key))
+	return v
+}
+
+func (s *section) partner() Partner {
+	p := Partner{Partner: exchange.Partner{Name: s.name("name")}}
+	s.missing("ik", "the IK of the partner itself")
+	p.IK = s.ik("ik", "")
+	if b := s.below("sftp"); b != nil {
+		p.SFTP = b.sftp()
+		b.done()
+	}
+	if b := s.below("folder"); b != nil {
+		p.Folder = &Folder{Put: b.folder("put"), Get: b.folder("get")}
+		b.done()
+	}
+	p.Window = s.window("window")
+	p.Grace = s.duration("grace", defaultGrace, 0, 12*time.Hour)
+	p.Collect = s.window("collect")
+	p.CollectEvery = s.duration("collect-every", defaultCollect, shortestDuration, 24*time.Hour)
+	p.IncompleteAfter = s.duration("incomplete-after", defaultIncompl, time.Second, longestDuration)
+	p.Answers = exchange.AnswerRule(s.choice("answers", string(exchange.AnswersErrorsOnly),
+		string(exchange.AnswersNever), string(exchange.AnswersErrorsOnly), string(exchange.AnswersAlways)))
+	p.AnswerPeriod = s.duration("answer-period", defaultPeriod, time.Second, longestDuration)
+	if n, given := s.whole("first-number", 0, 0, 999); given {
+		p.First, p.FirstNumber = &n, n
+	}
+	p.UniqueTime = s.choice("creation-time", "shared", "unique", "shared") == "unique"
+	p.StrictOrder = s.choice("order", "strict", "strict", "off") == "strict"
+	p.WhenVanished = exchange.Vanished(s.choice("when-vanished", string(exchange.VanishedOperator),
+		string(exchange.VanishedOperator), string(exchange.VanishedResend)))
+	p.Retry = schedule.Backoff{First: schedule.DefaultFirst, Max: schedule.DefaultMax, Attempts: schedule.DefaultAttempts}
+	if b := s.below("retry"); b != nil {
+		p.Retry.First = b.duration("first", schedule.DefaultFirst, shortestDuration, longestDuration)
+		p.Retry.Max = b.duration("max", schedule.DefaultMax, shortestDuration, longestDuration)
+		p.Retry.Attempts, _ = b.whole("attempts", schedule.DefaultAttempts, 1, 1_000_000)
+		b.done()
+	}
+	p.Positive = s.flag("positive", false)
+	if n := s.take("positive-code"); n != nil {
+		p.PositiveCode, _ = s.r.readCode(n, s.sub("positive-code"))
+	}
+	p.AcceptCodes = s.texts("accept-codes", "a code", true, s.r.readCode)
+	p.HintCodes = s.texts("hint-codes", "a code", true, s.r.readCode)
+	p.AnswerProfile = s.choice("answer-profile", defaultProfile, defaultProfile)
+	return p
+}
+
+// readCode reads a value of FHL.4, ten characters at most.
+func (r *reader) readCode(n *yaml.Node, path string) (string, bool) {
+	v, ok := r.words(n, path)
+	if ok && len(v) > 10 {
+		r.at(n, Error, CodeValue, path, fmt.Sprintf("%q is longer than the ten characters of FHL.4", clip(v)), "")
+		return "", false
+	}
+	return v, ok
+}
+
+// folder reads the path of a folder that must exist: it belongs to somebody else,
+// and a file system that is not mounted must not look like an empty one.
+func (s *section) folder(key string) string {
+	v := s.location(key, "")
+	if v == "" {
+		return ""
+	}
+	switch info, err := s.r.stat(v); {
+	case err != nil:
+		s.r.fault(CodeFile, s.sub(key), clip(s.value[key].Value)+": "+reason(err), "a partner's folder is not created by the gateway")
+	case !info.IsDir():
+		s.r.fault(CodeFile, s.sub(key), clip(s.value[key].Value)+" is "+errNotFolder.Error(), "")
+	}
+	return v
+}
+
+func (s *section) sftp() *SFTP {
+	c := &SFTP{
+		Address:  s.hostPort("address"),
+		User:     s.need("user", ""),
+		Key:      s.secret("key"),
+		Password: s.secret("password"),
+		Put:      s.text("put", ""),
+		Get:      s.text("get", ""),
+		Temporary: Temporary(s.choice("temporary", string(TemporarySuffix),
+			string(TemporarySuffix), string(TemporaryDot), string(TemporaryNone))),
+		ConnectTimeout: s.duration("connect-timeout", defaultConnect, time.Second, 10*time.Minute),
+		StallTimeout:   s.duration("stall-timeout", defaultStall, time.Second, time.Hour),
+	}
+	if s.sound && !s.has("key") && !s.has("password") {
+		s.r.at(s.node, Error, CodeMissing, s.path, `neither "key" nor "password"`, "give the SSH key as file:PATH")
+	}
+	c.HostKeys = s.publicKeys("host-keys")
+	c.KnownHosts = s.knownHosts("known-hosts")
+	switch both := s.has("host-keys") && s.has("known-hosts"); {
+	case both:
+		s.r.fault(CodeConflict, s.sub("known-hosts"), `both "host-keys" and "known-hosts"`, "keep one")
+	case s.sound && !s.has("host-keys") && !s.has("known-hosts"):
+		s.r.at(s.node, Error, CodeMissing, s.path, `neither "host-keys" nor "known-hosts"`,
+			"give the server's public keys, as agreed with the partner: an unknown server is never trusted")
+	}
+	return c
+}
+
+// publicKeys reads a list of lines such as "ssh-ed25519 AAAA… comment".
+func (s *section) publicKeys(key string) []ssh.PublicKey {
+	var keys []ssh.PublicKey
+	s.texts(key, "a public key", false, func(n *yaml.Node, path string) (string, bool) {
+		// Not words: a private key pasted here by mistake must not be shown.
+		line, ok := s.r.scalar(n, path, "a public key", "", "!!str")
+		if !ok {
+			return "", false
+		}
+		k, message := publicKey(line)
+		if message != "" {
+			s.r.at(n, Error, CodeValue, path, message, "write a line such as ssh-ed25519 AAAA…")
+			return "", false
+		}
+		fingerprint := ssh.FingerprintSHA256(k)
+		keys = append(keys, k)
+		return fingerprint, true
+	})
+	return keys
+}
+
+// publicKey reads one line; message tells what is wrong with it.
+func publicKey(line string) (k ssh.PublicKey, message string) {
+	k, _, options, rest, err := ssh.ParseAuthorizedKey([]byte(line))
+	switch {
+	case err != nil || len(rest) > 0:
+		return nil, "not a public key in the form of OpenSSH"
+	case len(options) > 0:
+		return nil, "options before a public key are not part of the dialect"
+	}
+	if _, ok := k.(*ssh.Certificate); ok {
+		return nil, "a certificate, not a public key"
+	}
+	if k.Type() == ssh.InsecureKeyAlgoDSA {
+		return nil, "DSA keys are too weak"
+	}
+	if c, ok := k.(ssh.CryptoPublicKey); ok {
+		if r, ok := c.CryptoPublicKey().(*rsa.PublicKey); ok && r.N.BitLen() < 2048 {
+			return nil, strconv.Itoa(r.N.BitLen()) + "-bit RSA keys are too weak, 2048 is the least"
+		}
+	}
+	return k, ""
+}
+
+// knownHosts reads the path of a known_hosts file and looks whether it is one.
+func (s *section) knownHosts(key string) string {
+	file := s.file(key)
+	if file == "" {
+		return ""
+	}
+	data, err := os.ReadFile(file)
+	for keys := 0; err == nil; keys++ {
+		if _, _, _, _, data, err = ssh.ParseKnownHosts(data); errors.Is(err, io.EOF) {
+			if keys > 0 {
+				return file
+			}
+			err = errors.New("holds no key")
+		}
+	}
+	s.r.fault(CodeFile, s.sub(key), clip(s.value[key].Value)+" is not a known_hosts file: "+reason(err), "")
+	return file
+}
+
+func (s *section) route(number int) exchange.Route {
+	r := exchange.Route{Name: s.text("name", "route "+strconv.Itoa(number))}
+	r.Recipients = s.iks("recipients", false)
+	r.Types = s.texts("types", "a message type", false, s.r.readType)
+	r.Mode = s.mode()
+	r.Partner = s.need("partner", "the name of a partner")
+	r.Kostentraeger = s.ik("kostentraeger", "")
+	r.EncryptTo = s.ik("encrypt-to", "")
+	r.SendTo = s.ik("send-to", "")
+	return r
+}
+
+// readType reads a message type, four capital letters.
+func (r *reader) readType(n *yaml.Node, path string) (string, bool) {
+	v, ok := r.words(n, path)
+	if !ok {
+		return "", false
+	}
+	good := len(v) == 4
+	for _, c := range v {
+		good = good && c >= 'A' && c <= 'Z'
+	}
+	if !good {
+		r.at(n, Error, CodeValue, path, fmt.Sprintf("%q is not a message type", clip(v)), "write four capital letters such as AUFN")
+	}
+	return v, good
+}
+
+func (s *section) mandate(loc *time.Location) exchange.Mandate {
+	m := exchange.Mandate{Account: s.need("account", "the name of an outbox or partner")}
+	s.missing("owner", "the IK for which somebody else may speak")
+	m.Owner = s.ik("owner", "")
+	m.Physical = s.iks("physical", true)
+	m.Signers = s.iks("signers", true)
+	m.UNBSenders = s.iks("unb-senders", true)
+	m.FKTSenders = s.iks("fkt-senders", true)
+	m.From = s.day("from", loc)
+	m.Until = s.day("until", loc)
+	return m
+}
+
+func (s *section) server() *Server {
+	v := &Server{Listen: s.hostPort("listen")}
+	s.missing("host-keys", "write [file:keys/ssh_host_ed25519]")
+	if n := s.take("host-keys"); n != nil {
+		s.r.list(n, s.sub("host-keys"), "a reference to a host key", func(n *yaml.Node, path string) (string, bool) {
+			secret := s.r.readSecret(n, path)
+			if !secret.IsZero() {
+				v.HostKeys = append(v.HostKeys, secret)
+			}
+			return secret.String(), !secret.IsZero()
+		})
+	}
+	s.missing("root", "the folder of the accounts")
+	v.Root = s.location("root", "")
+	s.missing("accounts", "without one nobody can log in")
+	s.rows("accounts", func(b *section) {
+		a := Account{Name: b.name("name")}
+		b.missing("keys", "the public keys of whoever may log in")
+		a.Keys = b.publicKeys("keys")
+		v.Accounts = append(v.Accounts, a)
+	})
+	return v
+}
