@@ -23,6 +23,7 @@ func (r *reader) check(f *File) {
 	r.checkOutboxes(f)
 	for i := range f.Partners {
 		r.checkPartner(&f.Partners[i], row("partners", i))
+		r.checkPartnerFolders(f, f.Partners[i].Folder, row("partners", i)+".folder")
 	}
 	r.checkRoutes(f, names)
 	r.checkMandates(f)
@@ -200,7 +201,31 @@ func (r *reader) checkPartner(p *Partner, path string) {
 		}
 	}
 	if p.Retry.Max < p.Retry.First {
-		r.fault(CodeConflict, path+".retry", "max is shorter than first", "first "+writeDuration(p.Retry.First)+", max "+writeDuration(p.Retry.Max))
+		r.fault(CodeConflict, path+".retry", "max ("+writeDuration(p.Retry.Max)+") is shorter than first ("+writeDuration(p.Retry.First)+")", "raise max, or lower first")
+	}
+}
+
+// checkPartnerFolders reports folders of a partner that are not there: they belong
+// to somebody else, and a file system that is not mounted must not look like an
+// empty one. Only those of the built-in server are made by the gateway.
+func (r *reader) checkPartnerFolders(f *File, folder *Folder, path string) {
+	if folder == nil {
+		return
+	}
+	for _, side := range []struct{ path, folder string }{{path + ".put", folder.Put}, {path + ".get", folder.Get}} {
+		if side.folder == "" {
+			continue
+		}
+		if f.Server != nil && f.Server.Root != "" && strings.HasPrefix(side.folder, f.Server.Root+string(filepath.Separator)) {
+			r.willExist(side.folder, side.path)
+			continue
+		}
+		switch info, err := r.stat(side.folder); {
+		case err != nil:
+			r.fault(CodeFile, side.path, r.shown(side.folder, side.path)+": "+reason(err), "a partner's folder is not created by the gateway")
+		case !info.IsDir():
+			r.fault(CodeFile, side.path, r.shown(side.folder, side.path)+" is "+errNotFolder.Error(), "")
+		}
 	}
 }
 
@@ -243,8 +268,7 @@ func (r *reader) checkRoutes(f *File, partners map[string]int) {
 			continue
 		}
 		if by, ok := seen.by(f.Routes, route); ok {
-			r.fault(CodeUnreachable, path, "no file can reach this route", fmt.Sprintf("%s (line %d) takes them all; move this one up, or remove it",
-				quotedRoutes(f.Routes, by), r.find(row("routes", by[0])).Line))
+			r.fault(CodeUnreachable, path, "no file can reach this route, "+r.routesAbove(f, by), "move it up, or remove it")
 		}
 		seen.add(route, i)
 	}
@@ -276,15 +300,21 @@ func (r *reader) meantOrFew(wrong string, names []string) string {
 	return "add it to partners"
 }
 
-func quotedRoutes(routes []exchange.Route, by []int) string {
+// routesAbove words which rows cover another.
+func (r *reader) routesAbove(f *File, by []int) string {
+	const most = 3
 	var words []string
 	for _, i := range by {
-		words = append(words, strconv.Quote(clip(routes[i].Name)))
-		if len(words) == 3 {
+		if len(words) == most {
+			words = append(words, "…")
 			break
 		}
+		words = append(words, fmt.Sprintf("%q (line %d)", clip(f.Routes[i].Name), r.find(row("routes", i)).Line))
 	}
-	return strings.Join(words, ", ")
+	if len(by) == 1 {
+		return words[0] + " takes them all"
+	}
+	return strings.Join(words, ", ") + " take them all"
 }
 
 // covered remembers the rows so far by mode and recipient; the empty recipient

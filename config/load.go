@@ -200,7 +200,7 @@ func (s *section) partner() Partner {
 		b.done()
 	}
 	if b := s.below("folder"); b != nil {
-		p.Folder = &Folder{Put: b.folder("put"), Get: b.folder("get")}
+		p.Folder = &Folder{Put: b.location("put", ""), Get: b.location("get", "")}
 		b.done()
 	}
 	p.Window = s.window("window")
@@ -243,22 +243,6 @@ func (r *reader) readCode(n *yaml.Node, path string) (string, bool) {
 		return "", false
 	}
 	return v, ok
-}
-
-// folder reads the path of a folder that must exist: it belongs to somebody else,
-// and a file system that is not mounted must not look like an empty one.
-func (s *section) folder(key string) string {
-	v := s.location(key, "")
-	if v == "" {
-		return ""
-	}
-	switch info, err := s.r.stat(v); {
-	case err != nil:
-		s.r.fault(CodeFile, s.sub(key), clip(s.value[key].Value)+": "+reason(err), "a partner's folder is not created by the gateway")
-	case !info.IsDir():
-		s.r.fault(CodeFile, s.sub(key), clip(s.value[key].Value)+" is "+errNotFolder.Error(), "")
-	}
-	return v
 }
 
 func (s *section) sftp() *SFTP {

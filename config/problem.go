@@ -47,7 +47,7 @@ const (
 type Problem struct {
 	File     string   `json:"file"`   // as given to [Load]
 	Line     int      `json:"line"`   // from 1
-	Column   int      `json:"column"` // from 1, in bytes as the parser counts
+	Column   int      `json:"column"` // from 1, in characters
 	Severity Severity `json:"severity"`
 	Code     Code     `json:"code"`
 	Path     string   `json:"path,omitempty"`    // "partners[0].window"; empty = the whole file

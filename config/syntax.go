@@ -66,18 +66,19 @@ func decode(d *yaml.Decoder) (n *yaml.Node, err error) {
 
 // strayBytes finds what no text file holds. A byte order mark at the start is fine.
 func strayBytes(data []byte) (line, column int, what string) {
-	line, start := 1, 0
-	for i := 0; i < len(data); {
-		r, size := utf8.DecodeRune(data[i:])
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	line, column = 1, 1
+	for len(data) > 0 {
+		c, size := utf8.DecodeRune(data)
 		switch {
-		case r == utf8.RuneError && size == 1:
-			return line, i - start + 1, "not UTF-8 text"
-		case r < ' ' && r != '\n' && r != '\r' && r != '\t', r == 0x7f:
-			return line, i - start + 1, fmt.Sprintf("control character U+%04X", r)
-		case r == '\n':
-			line, start = line+1, i+1
+		case c == utf8.RuneError && size == 1:
+			return line, column, "not UTF-8 text"
+		case c < ' ' && c != '\n' && c != '\r' && c != '\t', c == 0x7f:
+			return line, column, fmt.Sprintf("control character U+%04X", c)
+		case c == '\n':
+			line, column = line+1, 0
 		}
-		i += size
+		data, column = data[size:], column+1
 	}
 	return 0, 0, ""
 }
@@ -89,7 +90,7 @@ func syntaxPlace(data []byte, err error) (line, column int) {
 	if name, ok := unknownAnchor(err); ok {
 		if i := bytes.Index(data, []byte("*"+name)); i >= 0 {
 			start := bytes.LastIndexByte(data[:i], '\n') + 1
-			return bytes.Count(data[:i], []byte("\n")) + 1, i - start + 1
+			return bytes.Count(data[:i], []byte("\n")) + 1, utf8.RuneCount(data[start:i]) + 1
 		}
 		return 1, 1
 	}

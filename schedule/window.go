@@ -8,13 +8,14 @@ import (
 	"time"
 )
 
-// What can be wrong with the text of a window. A [WindowError] wraps one of them.
+// What can be wrong with the text of a window. A [WindowError] wraps one of them
+// and puts the text in front: their words are "rule: what to write".
 var (
-	ErrWindowSyntax = errors.New(`not a window: write "always", "22:00-05:00" or "mon-fri 22:00-05:00"`)
-	ErrDay          = errors.New("not a day: write mon, tue, wed, thu, fri, sat or sun")
-	ErrClock        = errors.New("not a time of day: write 00:00 to 23:59, or 24:00 as an end")
-	ErrNeverOpen    = errors.New(`start and end are the same, so it never opens: write "always" or 00:00-24:00`)
-	ErrAlwaysMixed  = errors.New(`"always" stands alone`)
+	ErrWindowSyntax = errors.New(`is not a window: write "always", "22:00-05:00" or "mon-fri 22:00-05:00"`)
+	ErrDay          = errors.New("is not a day: write mon, tue, wed, thu, fri, sat or sun")
+	ErrClock        = errors.New("is not a time of day: write 00:00 to 23:59, or 24:00 as an end")
+	ErrNeverOpen    = errors.New(`never opens, its start and end are the same: write "always" or 00:00-24:00`)
+	ErrAlwaysMixed  = errors.New(`mixes "always" with hours: keep one of them`)
 )
 
 // A WindowError says which part of a window's text is wrong.
@@ -24,7 +25,7 @@ type WindowError struct {
 }
 
 // Error names the part and the rule.
-func (e *WindowError) Error() string { return fmt.Sprintf("%q is %v", e.Text, e.Err) }
+func (e *WindowError) Error() string { return fmt.Sprintf("%q %v", e.Text, e.Err) }
 
 // Unwrap gives the rule.
 func (e *WindowError) Unwrap() error { return e.Err }
