@@ -78,36 +78,39 @@ type Happening string
 
 // What can happen to a delivery.
 const (
-	TookOver     Happening = "took over"   // intake or collector stored it
-	Arrived      Happening = "arrived"     // the collector stored it
-	Drafting     Happening = "drafted"     // an answer of ours was decided
-	Written      Happening = "written"     // that answer's file stands in the spool
-	RouteFound   Happening = "routed"      // checked and routed
-	WasSealed    Happening = "sealed"      // signed and encrypted
-	Begun        Happening = "begun"       // the attempt is recorded, the line is used from here on
-	Publishing   Happening = "publishing"  // both files are complete; the Auftragsdatei is about to get its name
-	Proven       Happening = "delivered"   // the partner has it, with proof
-	LineFailed   Happening = "line failed" // nothing was published; try again later
-	Stopped      Happening = "stopped"     // we stopped ourselves; nothing was published
-	Unclear      Happening = "unclear"     // the line broke where the outcome cannot be known
-	Interrupted  Happening = "interrupted" // found after a restart with an attempt under way
-	NotThere     Happening = "not there"   // looked: not published, so sending goes on
-	Postponed    Happening = "postponed"   // waits: window, order, partner stopped, line down
-	Confirmed    Happening = "accepted"    // a positive answer named it
-	Refused      Happening = "rejected"    // a negative answer named it, or our check found it wrong
-	PeriodPassed Happening = "uncontested" // no rejection within the period
-	AnswerLate   Happening = "overdue"     // no answer within the period
-	Holding      Happening = "held"        // an operator must decide
-	Released     Happening = "released"    // an operator lets it go on from the start
-	Resumed      Happening = "resumed"     // an operator lets it go on; its number is allotted, so looking comes first
-	Withdrawn    Happening = "cancelled"   // an operator gives it up
-	Judged       Happening = "opened"      // verified, checked, verdict and answer recorded
-	Staged       Happening = "staged"      // written in the back end's folder under a temporary name
-	HandedOver   Happening = "handed over" // has its name in the back end's folder
-	Settled      Happening = "settled"     // an answer found the delivery it answers
-	Retrying     Happening = "retrying"    // a local fault (disk, folder); again later
-	Noted        Happening = "noted"       // something worth keeping that moves nothing
-	Quarantining Happening = "quarantined" // not taken into work
+	TookOver     Happening = "took over"    // intake or collector stored it
+	Arrived      Happening = "arrived"      // the collector stored it
+	Drafting     Happening = "drafted"      // an answer of ours was decided
+	Written      Happening = "written"      // that answer's file stands in the spool
+	RouteFound   Happening = "routed"       // checked and routed
+	WasSealed    Happening = "sealed"       // signed and encrypted
+	Begun        Happening = "begun"        // the attempt is recorded, the line is used from here on
+	Publishing   Happening = "publishing"   // both files are complete; the Auftragsdatei is about to get its name
+	Proven       Happening = "delivered"    // the partner has it, with proof
+	LineFailed   Happening = "line failed"  // nothing was published; try again later
+	Stopped      Happening = "stopped"      // we stopped ourselves; nothing was published
+	Unclear      Happening = "unclear"      // the line broke where the outcome cannot be known
+	Interrupted  Happening = "interrupted"  // found after a restart with an attempt under way
+	NotThere     Happening = "not there"    // looked: not published, so sending goes on
+	Postponed    Happening = "postponed"    // waits: window, order, partner stopped, line down
+	Confirmed    Happening = "accepted"     // a positive answer named it
+	Refused      Happening = "rejected"     // a negative answer named it, or our check found it wrong
+	PeriodPassed Happening = "uncontested"  // no rejection within the period
+	AnswerLate   Happening = "overdue"      // no answer within the period
+	Holding      Happening = "held"         // an operator must decide
+	Released     Happening = "released"     // an operator lets it go on from the start
+	Redrafted    Happening = "drafted anew" // an operator lets an answer of ours be written again
+	Reopened     Happening = "reopened"     // an operator lets an inbound delivery be opened again
+	Vouched      Happening = "vouched for"  // an operator has evidence that the partner has it
+	Resumed      Happening = "resumed"      // an operator lets it go on; its number is allotted, so looking comes first
+	Withdrawn    Happening = "cancelled"    // an operator gives it up
+	Judged       Happening = "opened"       // verified, checked, verdict and answer recorded
+	Staged       Happening = "staged"       // written in the back end's folder under a temporary name
+	HandedOver   Happening = "handed over"  // has its name in the back end's folder
+	Settled      Happening = "settled"      // an answer found the delivery it answers
+	Retrying     Happening = "retrying"     // a local fault (disk, folder); again later
+	Noted        Happening = "noted"        // something worth keeping that moves nothing
+	Quarantining Happening = "quarantined"  // not taken into work
 )
 
 // Moves is the table of allowed moves: from a state, by a happening, to a state.
@@ -137,7 +140,9 @@ func Moves() map[State]map[Happening]State {
 		Opened:   {Staged: Handing, Retrying: Opened, Holding: Held},
 		Handing:  {HandedOver: Accepted, Retrying: Handing, Holding: Held},
 
-		Held:        answered(map[Happening]State{Released: Taken, Resumed: Unknown, Withdrawn: Cancelled}),
+		Held: answered(map[Happening]State{
+			Released: Taken, Redrafted: Drafted, Reopened: Received, Resumed: Unknown, Vouched: Delivered, Withdrawn: Cancelled,
+		}),
 		Accepted:    {},
 		Rejected:    {},
 		Quarantined: {Withdrawn: Cancelled},
