@@ -32,38 +32,54 @@ type Partner struct {
 	HidesBadNames bool
 }
 
+// A promise is one subtest of the suite.
+type promise struct {
+	name string
+	hold func(*testing.T, *Partner)
+}
+
+var putPromises = [...]promise{
+	{"put arrives whole", putArrivesWhole},
+	{"partial file is never visible", partialNeverVisible},
+	{"foreign file is never replaced", foreignNeverReplaced},
+	{"foreign file that appears late is never replaced", lateForeignNeverReplaced},
+	{"our own final name counts as delivered", oursCounts},
+	{"a final name of another size is not ours", oursOfAnotherSize},
+	{"leftovers under the temporary name do no harm", leftovers},
+	{"an error before publication leaves nothing", stoppedBeforePublication},
+	{"a broken source leaves nothing", brokenSource},
+	{"look", look},
+	{"cancelled midway", cancelledMidway},
+	{"many at once", manyAtOnce},
+}
+
+var otherPromises = [...]promise{
+	{"list shows plain files in order", listShowsPlainFiles},
+	{"list of 3000", listOf3000},
+	{"a vanished folder is no empty folder", vanishedFolder},
+	{"get", get},
+	{"remove", remove},
+	{"names that lead elsewhere", badNames},
+	{"cancelled before", cancelledBefore},
+	{"closed", closed},
+}
+
 // Run holds a channel to the promises of channels.Channel. Each subtest asks make
-// for a fresh partner with empty folders.
+// for a partner with empty folders. The channel may be the same each time; the
+// last subtest closes it.
 func Run(t *testing.T, make func(t *testing.T) *Partner) {
-	for _, test := range []struct {
-		name string
-		run  func(*testing.T, *Partner)
-	}{
-		{"put arrives whole", putArrivesWhole},
-		{"partial file is never visible", partialNeverVisible},
-		{"foreign file is never replaced", foreignNeverReplaced},
-		{"foreign file that appears late is never replaced", lateForeignNeverReplaced},
-		{"our own final name counts as delivered", oursCounts},
-		{"a final name of another size is not ours", oursOfAnotherSize},
-		{"leftovers under the temporary name do no harm", leftovers},
-		{"an error before publication leaves nothing", stoppedBeforePublication},
-		{"a broken source leaves nothing", brokenSource},
-		{"list shows plain files in order", listShowsPlainFiles},
-		{"list of 3000", listOf3000},
-		{"a vanished folder is no empty folder", vanishedFolder},
-		{"get", get},
-		{"remove", remove},
-		{"look", look},
-		{"names that lead elsewhere", badNames},
-		{"cancelled before", cancelledBefore},
-		{"cancelled midway", cancelledMidway},
-		{"many at once", manyAtOnce},
-		{"closed", closed},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			p := make(t)
-			t.Cleanup(func() { p.Channel.Close() })
-			test.run(t, p)
+	RunPut(t, make)
+	hold(t, otherPromises[:], make)
+}
+
+// RunPut holds a channel to the promises about putting only: for the many ways in
+// which a channel can be told to do so.
+func RunPut(t *testing.T, make func(t *testing.T) *Partner) { hold(t, putPromises[:], make) }
+
+func hold(t *testing.T, promises []promise, make func(t *testing.T) *Partner) {
+	for _, promise := range promises {
+		t.Run(promise.name, func(t *testing.T) {
+			promise.hold(t, make(t))
 		})
 	}
 }

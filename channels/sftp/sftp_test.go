@@ -59,9 +59,14 @@ func TestConformanceOpenSSH(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			set := settings(server)
 			change(&set)
-			channeltest.Run(t, func(t *testing.T) *channeltest.Partner {
+			run := channeltest.RunPut
+			if what == "suffix" {
+				run = channeltest.Run
+			}
+			channel := open(t, set)
+			run(t, func(t *testing.T) *channeltest.Partner {
 				p := &channeltest.Partner{
-					Channel: open(t, set), Temporary: set.Temporary,
+					Channel: channel, Temporary: set.Temporary,
 					OutDir: filepath.Join(server.Root, "in"), InDir: filepath.Join(server.Root, "out"),
 				}
 				empty(t, p.OutDir, p.InDir)
