@@ -1,16 +1,16 @@
-package cms_test
+package cms
 
 import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"math/big"
+	mathrand "math/rand/v2"
 	"sync"
 	"testing"
 	"time"
-
-	"gateway301/crypto/cms"
 )
 
 // A person has a key and a self-signed certificate: this package does not ask
@@ -20,12 +20,14 @@ type person struct {
 	key  *rsa.PrivateKey
 }
 
-func (p person) signer() cms.Signer { return cms.Signer{Certificate: p.cert, Key: p.key} }
-func (p person) own() cms.Key       { return cms.Key{Certificate: p.cert, Key: p.key} }
+func (p person) signer() Signer { return Signer{Certificate: p.cert, Key: p.key} }
+func (p person) own() Key       { return Key{Certificate: p.cert, Key: p.key} }
 
 var epoch = time.Date(2026, 11, 20, 22, 15, 0, 0, time.UTC)
 
-// everyone is the cast of these tests, made once per test binary.
+// everyone is the cast of these tests, made once per test binary. The keys are
+// the same in every run, because the processes of a fuzz run have to share
+// their messages; they are worth nothing to anybody.
 var everyone = sync.OnceValue(func() (cast struct{ hospital, insurer, other person }) {
 	var wg sync.WaitGroup
 	wg.Go(func() { cast.hospital = newPerson("Testklinikum", 0x0a1001) })
@@ -36,10 +38,7 @@ var everyone = sync.OnceValue(func() (cast struct{ hospital, insurer, other pers
 })
 
 func newPerson(name string, serial int64) person {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
+	key := repeatableKey(uint64(serial))
 	t := &x509.Certificate{
 		SerialNumber:       big.NewInt(serial),
 		Subject:            pkix.Name{Country: []string{"DE"}, Organization: []string{"Test TrustCenter"}, CommonName: name},
@@ -59,6 +58,40 @@ func newPerson(name string, serial int64) person {
 	return person{cert, key}
 }
 
+// repeatableKey derives a 2048-bit key from a seed.
+func repeatableKey(seed uint64) *rsa.PrivateKey {
+	src := mathrand.New(mathrand.NewPCG(seed, 301))
+	const e = 65537
+	one := big.NewInt(1)
+	prime := func() (p, phi *big.Int) {
+		for {
+			b := make([]byte, 128)
+			for i := range b {
+				b[i] = byte(src.Uint32())
+			}
+			b[0] |= 0xc0
+			b[127] |= 1
+			p = new(big.Int).SetBytes(b)
+			phi = new(big.Int).Sub(p, one)
+			if p.ProbablyPrime(20) && new(big.Int).GCD(nil, nil, phi, big.NewInt(e)).Cmp(one) == 0 {
+				return p, phi
+			}
+		}
+	}
+	p, phiP := prime()
+	q, phiQ := prime()
+	key := &rsa.PrivateKey{
+		PublicKey: rsa.PublicKey{N: new(big.Int).Mul(p, q), E: e},
+		D:         new(big.Int).ModInverse(big.NewInt(e), new(big.Int).Mul(phiP, phiQ)),
+		Primes:    []*big.Int{p, q},
+	}
+	if err := key.Validate(); err != nil {
+		panic(err)
+	}
+	key.Precompute()
+	return key
+}
+
 // pattern returns n bytes that differ from place to place.
 func pattern(n int) []byte {
 	p := make([]byte, n)
@@ -72,10 +105,21 @@ func pattern(n int) []byte {
 	return p
 }
 
-func must[T any](t testing.TB, v T, err error) T {
+// cause digs out what the uniform error hides.
+func cause(err error) error {
+	if e, ok := errors.AsType[*OpenError](err); ok {
+		return e.Cause
+	}
+	return err
+}
+
+// seal makes a message of the profile from the hospital to the insurer, or to
+// others.
+func seal(t testing.TB, plain []byte, known bool, to ...*x509.Certificate) []byte {
 	t.Helper()
+	out, err := sealed(plain, known, to...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return v
+	return out
 }
