@@ -134,17 +134,24 @@ func (c *Channel) List(ctx context.Context, side channels.Side) ([]channels.Entr
 	var refused []channels.Refused
 	for {
 		some, err := dir.ReadDir(1000)
-		for _, d := range some {
-			files, refused = c.sift(d, files, refused)
+		if err != nil && err != io.EOF {
+			return nil, nil, fmt.Errorf("list: %w", place(err))
 		}
 		if ctx.Err() != nil {
 			return nil, nil, ctx.Err()
 		}
+		for _, d := range some {
+			info, err := root.Lstat(d.Name())
+			switch {
+			case errors.Is(err, fs.ErrNotExist): // gone since
+			case err != nil:
+				return nil, nil, fmt.Errorf("list: %w", place(err))
+			default:
+				files, refused = c.sift(info, files, refused)
+			}
+		}
 		if err == io.EOF {
 			break
-		}
-		if err != nil {
-			return nil, nil, fmt.Errorf("list: %w", place(err))
 		}
 	}
 	slices.SortFunc(files, func(a, b channels.Entry) int { return strings.Compare(a.Name, b.Name) })
@@ -152,16 +159,13 @@ func (c *Channel) List(ctx context.Context, side channels.Side) ([]channels.Entr
 	return files, refused, nil
 }
 
-func (c *Channel) sift(d os.DirEntry, files []channels.Entry, refused []channels.Refused) ([]channels.Entry, []channels.Refused) {
-	if c.settings.Marker != "" && d.Name() == c.settings.Marker {
+// sift keeps a plain file with an honest name.
+func (c *Channel) sift(info os.FileInfo, files []channels.Entry, refused []channels.Refused) ([]channels.Entry, []channels.Refused) {
+	if !info.Mode().IsRegular() || c.settings.Marker != "" && info.Name() == c.settings.Marker {
 		return files, refused
 	}
-	info, err := d.Info()
-	if err != nil || !info.Mode().IsRegular() {
-		return files, refused // gone since, or no plain file
-	}
-	if err := channels.CheckName(d.Name()); err != nil {
-		return files, append(refused, channels.Refused{Name: d.Name(), Err: err})
+	if err := channels.CheckName(info.Name()); err != nil {
+		return files, append(refused, channels.Refused{Name: info.Name(), Err: err})
 	}
 	return append(files, entry(info)), refused
 }

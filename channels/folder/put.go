@@ -165,10 +165,7 @@ func (d *delivery) intend(ctx context.Context) error {
 
 // publish gives the temporary file its final name, durably, and replaces nothing.
 func (d *delivery) publish(temporary string) error {
-	err := renameNoReplace(d.root, temporary, d.name)
-	if errors.Is(err, errNoSuchRename) {
-		err = linkAndRemove(d.root, temporary, d.name)
-	}
+	err := channels.RenameNoReplace(d.root, temporary, d.name)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%w: it appeared meanwhile", channels.ErrExists)
 	}
@@ -184,22 +181,6 @@ func (d *delivery) publish(temporary string) error {
 		return fmt.Errorf("%w: %w", channels.ErrUnknown, err)
 	}
 	return nil
-}
-
-// errNoSuchRename: the file system cannot rename without replacing.
-var errNoSuchRename = errors.New("rename without replacing is not supported")
-
-// linkAndRemove does in two steps what renameNoReplace does in one; both names
-// stand for a moment, each with the whole content.
-func linkAndRemove(root *os.Root, from, to string) error {
-	err := root.Link(from, to)
-	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.ENOSYS) {
-		return fmt.Errorf("%w: this file system can neither rename nor link without replacing: %w", channels.ErrRefused, err)
-	}
-	if err != nil {
-		return err
-	}
-	return root.Remove(from)
 }
 
 func (d *delivery) prove() (channels.Proof, error) {

@@ -205,7 +205,9 @@ func withoutGCM(ciphers []string) []string {
 func authMethods(s *Settings) []ssh.AuthMethod {
 	var methods []ssh.AuthMethod
 	if len(s.Signers) > 0 {
-		methods = append(methods, ssh.PublicKeys(s.Signers...))
+		methods = append(methods, ssh.PublicKeysCallback(func() ([]ssh.Signer, error) {
+			return withoutSHA1(s.Signers)
+		}))
 	}
 	if s.Password != "" {
 		// Many servers ask for the password in a dialogue with one hidden line.
@@ -218,6 +220,24 @@ func authMethods(s *Settings) []ssh.AuthMethod {
 		methods = append(methods, ssh.Password(s.Password), ssh.KeyboardInteractive(answer))
 	}
 	return methods
+}
+
+// withoutSHA1 keeps RSA keys from signing with "ssh-rsa" for a server that does
+// not say what it understands (RFC 8332 section 3.3).
+func withoutSHA1(signers []ssh.Signer) ([]ssh.Signer, error) {
+	var strict []ssh.Signer
+	for _, signer := range signers {
+		able, ok := signer.(ssh.AlgorithmSigner)
+		if ok && signer.PublicKey().Type() == ssh.KeyAlgoRSA {
+			limited, err := ssh.NewSignerWithAlgorithms(able, []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256})
+			if err != nil {
+				return nil, err
+			}
+			signer = limited
+		}
+		strict = append(strict, signer)
+	}
+	return strict, nil
 }
 
 // refuse turns down whatever the server wants to open: forwarding, agents.

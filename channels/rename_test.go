@@ -1,4 +1,4 @@
-package folder
+package channels
 
 import (
 	"errors"
@@ -11,6 +11,7 @@ import (
 // Both ways to publish replace nothing and leave one name.
 func TestRenamesReplaceNothing(t *testing.T) {
 	ways := map[string]func(*os.Root, string, string) error{
+		"as offered":      RenameNoReplace,
 		"rename":          renameNoReplace,
 		"link and remove": linkAndRemove,
 	}
