@@ -27,18 +27,19 @@ var epoch = time.Date(2026, 11, 20, 22, 15, 0, 0, time.UTC)
 
 // everyone is the cast of these tests, made once per test binary. The keys are
 // the same in every run, because the processes of a fuzz run have to share
-// their messages; they are worth nothing to anybody.
+// their messages; they are worth nothing to anybody. The insurer's is short,
+// because some tests open thousands of messages with it.
 var everyone = sync.OnceValue(func() (cast struct{ hospital, insurer, other person }) {
 	var wg sync.WaitGroup
-	wg.Go(func() { cast.hospital = newPerson("Testklinikum", 0x0a1001) })
-	wg.Go(func() { cast.insurer = newPerson("Testkasse", 0xf1001) })
-	wg.Go(func() { cast.other = newPerson("Testklinik Nord", 0x0a1003) })
+	wg.Go(func() { cast.hospital = newPerson("Testklinikum", 0x0a1001, 2048) })
+	wg.Go(func() { cast.insurer = newPerson("Testkasse", 0xf1001, 1024) })
+	wg.Go(func() { cast.other = newPerson("Testklinik Nord", 0x0a1003, 2048) })
 	wg.Wait()
 	return cast
 })
 
-func newPerson(name string, serial int64) person {
-	key := repeatableKey(uint64(serial))
+func newPerson(name string, serial int64, bits int) person {
+	key := repeatableKey(uint64(serial), bits)
 	t := &x509.Certificate{
 		SerialNumber:       big.NewInt(serial),
 		Subject:            pkix.Name{Country: []string{"DE"}, Organization: []string{"Test TrustCenter"}, CommonName: name},
@@ -58,19 +59,19 @@ func newPerson(name string, serial int64) person {
 	return person{cert, key}
 }
 
-// repeatableKey derives a 2048-bit key from a seed.
-func repeatableKey(seed uint64) *rsa.PrivateKey {
+// repeatableKey derives an RSA key from a seed.
+func repeatableKey(seed uint64, bits int) *rsa.PrivateKey {
 	src := mathrand.New(mathrand.NewPCG(seed, 301))
 	const e = 65537
 	one := big.NewInt(1)
 	prime := func() (p, phi *big.Int) {
 		for {
-			b := make([]byte, 128)
+			b := make([]byte, bits/16)
 			for i := range b {
 				b[i] = byte(src.Uint32())
 			}
 			b[0] |= 0xc0
-			b[127] |= 1
+			b[len(b)-1] |= 1
 			p = new(big.Int).SetBytes(b)
 			phi = new(big.Int).Sub(p, one)
 			if p.ProbablyPrime(20) && new(big.Int).GCD(nil, nil, phi, big.NewInt(e)).Cmp(one) == 0 {

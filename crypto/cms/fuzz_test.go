@@ -1,0 +1,86 @@
+package cms
+
+import (
+	"bytes"
+	"crypto"
+	"errors"
+	"io"
+	"math/big"
+	"slices"
+	"testing"
+	"testing/iotest"
+
+	"crypto/x509"
+)
+
+// FuzzOpen: whatever arrives, it is opened to the content that was sealed or
+// refused with the uniform error, and the same when it arrives byte by byte.
+func FuzzOpen(f *testing.F) {
+	plain := pattern(40)
+	for _, known := range []bool{true, false} {
+		msg, err := sealed(plain, known)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(msg)
+	}
+	inner := newForgery(f, plain, crypto.SHA256).bytes(f, plain)
+	f.Add(enveloped(f, inner))
+	f.Fuzz(func(t *testing.T, msg []byte) {
+		var back bytes.Buffer
+		o := OpenOptions{Keys: []Key{everyone().insurer.own()}}
+		m, err := Open(&back, bytes.NewReader(msg), o)
+		if err == nil && m.Signer.Equal(everyone().hospital.cert) && !bytes.Equal(back.Bytes(), plain) {
+			t.Fatalf("believed %x", back.Bytes())
+		}
+		if err != nil && !errors.Is(err, ErrNotOpened) {
+			t.Fatalf("%v is not ErrNotOpened", err)
+		}
+		_, again := Open(io.Discard, iotest.OneByteReader(bytes.NewReader(msg)), o)
+		if (err == nil) != (again == nil) {
+			t.Fatalf("whole: %v\nbyte by byte: %v", cause(err), cause(again))
+		}
+	})
+}
+
+// FuzzSignedData does the same for the inner layer, where no key is in the way.
+func FuzzSignedData(f *testing.F) {
+	plain := pattern(40)
+	genuine := newForgery(f, plain, crypto.SHA256)
+	f.Add(genuine.bytes(f, plain))
+	for depth := 1; depth < 4; depth++ {
+		genuine.eContent = enclose(tagContext0, true, chopped(tagOctets, plain, 3, depth, true))
+		f.Add(genuine.bytes(f, plain))
+	}
+	genuine.info.attributes = nil
+	f.Add(genuine.bytes(f, plain))
+	old := newForgery(f, plain, crypto.SHA512)
+	old.pkcs1(oidSHA512RSA)
+	old.between = nil
+	f.Add(old.bytes(f, plain))
+	o := OpenOptions{
+		Policy: Policy{PKCS1Signature: true, OtherHashes: true},
+		Find:   func([]byte, *big.Int) *x509.Certificate { return everyone().hospital.cert },
+	}
+	read := func(src io.Reader) ([]byte, Message, error) {
+		var back bytes.Buffer
+		s := &signedData{d: newDecoder(src, Signed), o: o}
+		err := s.read(&back)
+		return back.Bytes(), s.m, err
+	}
+	f.Fuzz(func(t *testing.T, msg []byte) {
+		content, m, err := read(bytes.NewReader(msg))
+		if err == nil && m.Signer.Equal(everyone().hospital.cert) && !bytes.Equal(content, plain) {
+			t.Fatalf("believed %x", content)
+		}
+		if err != nil {
+			if _, ok := errors.AsType[*FormatError](err); !ok {
+				t.Fatalf("%v is no FormatError", err)
+			}
+		}
+		slow, _, again := read(iotest.OneByteReader(bytes.NewReader(msg)))
+		if !slices.Equal(content, slow) || (err == nil) != (again == nil) || err != nil && err.Error() != again.Error() {
+			t.Fatalf("whole: %x, %v\nbyte by byte: %x, %v", content, err, slow, again)
+		}
+	})
+}
