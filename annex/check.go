@@ -321,15 +321,8 @@ func (c *checker) end() {
 //	1 S001 UNOC:3   2 S002 sender   3 S003 recipient   4 S004 date:time
 //	5 0020 reference   6 S005 empty   7 0026 Anwendungsreferenz
 func (c *checker) readUNB(s edifact.Segment) {
+	c.rep.Envelope = readEnvelope(s)
 	e := &c.rep.Envelope
-	e.Syntax = show(s.Value(1, 1))
-	if s.Components(1) > 1 {
-		e.Syntax += ":" + show(s.Value(1, 2))
-	}
-	e.Sender, e.Recipient = show(s.Value(2, 1)), show(s.Value(3, 1))
-	e.Date, e.Time = show(s.Value(4, 1)), show(s.Value(4, 2))
-	e.Reference, e.ApplicationRef = show(s.Value(5, 1)), show(s.Value(7, 1))
-
 	if s.Elements() < 5 {
 		c.find("10031", s.Pos())
 		return
@@ -545,7 +538,7 @@ func (c *checker) readFKT(s edifact.Segment) {
 	}
 	c.fktRaw = c.fktRaw[:0]
 	found := c.rep.Errors + c.rep.Warnings
-	c.fkt = Geschaeftsvorfall{VKZ: show(s.Value(1, 1)), Number: show(s.Value(2, 1)), Sender: show(s.Value(3, 1)), Recipient: show(s.Value(4, 1))}
+	c.fkt = readGeschaeftsvorfall(s)
 	c.msg.FKT = c.fkt
 	if n := s.Elements(); n < 4 || filledBehind(s, 4) {
 		c.find("G1-022", s.Pos())
