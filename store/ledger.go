@@ -244,3 +244,18 @@ func counter(ctx context.Context, tx *sql.Tx, query string, first int, key ...an
 	}
 	return n, nil
 }
+
+// OpenBeside opens an existing ledger for single moves beside a service that
+// may be running: its moves and ours are guarded alike, and a service sees a
+// new due time within a minute.
+func OpenBeside(path string) (*Ledger, error) {
+	l, err := OpenReadOnly(path)
+	if err != nil {
+		return nil, err
+	}
+	if l.write, err = connect(path, "_txlock=immediate", "_pragma=synchronous(FULL)", "_pragma=foreign_keys(1)"); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	l.write.SetMaxOpenConns(1)
+	return l, nil
+}

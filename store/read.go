@@ -121,10 +121,10 @@ func (l *Ledger) NextToSend(ctx context.Context, now time.Time, partner string, 
 	return one(ctx, l.read, what+` ORDER BY state = 'unknown' DESC, id LIMIT 1`, args...)
 }
 
-// NextDue returns the earliest due time of all, zero when nothing is due ever.
-func (l *Ledger) NextDue(ctx context.Context) (time.Time, error) {
+// NextDue returns the earliest due time later than after, zero when there is none.
+func (l *Ledger) NextDue(ctx context.Context, after time.Time) (time.Time, error) {
 	var t time.Time
-	err := l.read.QueryRowContext(ctx, `SELECT min(due) FROM delivery`).Scan(nanos{&t})
+	err := l.read.QueryRowContext(ctx, `SELECT min(due) FROM delivery WHERE due > ?`, after.UnixNano()).Scan(nanos{&t})
 	return t, err
 }
 

@@ -48,6 +48,7 @@ CREATE TABLE delivery (
     draft           BLOB
 );
 CREATE INDEX delivery_due        ON delivery (state, due);
+CREATE INDEX delivery_next       ON delivery (due);
 CREATE INDEX delivery_lane       ON delivery (partner, state, id);
 CREATE INDEX delivery_pair       ON delivery (sender, recipient, mode, state) WHERE direction = 'out';
 CREATE INDEX delivery_named      ON delivery (application_ref, direction);
