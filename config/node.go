@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 
@@ -263,8 +264,14 @@ func (s *section) sub(key string) string {
 	return s.path + "." + clip(key)
 }
 
-// clip keeps a word from the file short enough for a message.
+// clip keeps a word from the file on one line of a message, and short.
 func clip(word string) string {
+	word = strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) {
+			return unicode.ReplacementChar
+		}
+		return c
+	}, word)
 	if len(word) <= 60 {
 		return word
 	}
@@ -429,13 +436,19 @@ func (s *section) duration(key string, def, least, most time.Duration) time.Dura
 	case errors.Is(err, errNoUnit):
 		s.r.fault(CodeValue, s.sub(key), clip(v)+" has no unit", fmt.Sprintf("write %ss, %sm, %sh or %sd", clip(v), clip(v), clip(v), clip(v)))
 	case err != nil:
-		s.r.fault(CodeValue, s.sub(key), fmt.Sprintf("%q is %v", clip(v), err), "")
+		s.wrong(key, v, err)
 	case d < least || d > most:
 		s.r.fault(CodeValue, s.sub(key), clip(v)+" is out of range", "possible: "+writeDuration(least)+" to "+writeDuration(most))
 	default:
 		return d
 	}
 	return def
+}
+
+// wrong reports a value whose error reads "what is wrong: what to write".
+func (s *section) wrong(key, v string, err error) {
+	what, fix, _ := strings.Cut(err.Error(), ": ")
+	s.r.fault(CodeValue, s.sub(key), fmt.Sprintf("%q is %s", clip(v), what), fix)
 }
 
 // writeDuration is the reverse of parseDuration.
@@ -469,7 +482,7 @@ func (s *section) size(key string, def, least int64) int64 {
 	case errors.Is(err, errNoUnit):
 		s.r.fault(CodeValue, s.sub(key), clip(v)+" has no unit", fmt.Sprintf("write %sMiB or %sGiB", clip(v), clip(v)))
 	case err != nil:
-		s.r.fault(CodeValue, s.sub(key), fmt.Sprintf("%q is %v", clip(v), err), "")
+		s.wrong(key, v, err)
 	case size < least:
 		s.r.fault(CodeValue, s.sub(key), clip(v)+" is out of range", fmt.Sprintf("%dB is the least", least))
 	default:
@@ -502,7 +515,7 @@ func (s *section) window(key string) schedule.Window {
 // problems.
 func (r *reader) list(n *yaml.Node, path, what string, read func(n *yaml.Node, path string) (string, bool)) []string {
 	if n.Kind != yaml.SequenceNode {
-		r.want(n, path, "a list", "write ["+kindExample(n)+"]")
+		r.want(n, path, "a list", "write it in brackets: [ ]")
 		return nil
 	}
 	content := r.children(n)
@@ -528,15 +541,6 @@ func (r *reader) list(n *yaml.Node, path, what string, read func(n *yaml.Node, p
 		}
 	}
 	return values
-}
-
-// kindExample shows a lone value, so that the fix can be copied; values that
-// might be secret never come here.
-func kindExample(n *yaml.Node) string {
-	if n.Kind == yaml.ScalarNode && len(n.Value) <= 40 && !strings.ContainsAny(n.Value, "\n\r") {
-		return n.Value
-	}
-	return "…"
 }
 
 // texts reads a list of values; emptyIsFine says whether an empty one means none.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
 )
 
 // What [Secret.Bytes] can complain about. Errors of the file system come
@@ -51,14 +52,14 @@ func ParseSecret(text, dir string) (Secret, error) {
 	kind, name, _ := strings.Cut(text, ":")
 	s := Secret{name: name, text: text}
 	switch {
-	case name == "":
+	case name == "" || strings.ContainsFunc(name, unicode.IsControl):
 		return Secret{}, ErrReference
 	case kind == "file":
 		s.kind = secretFile
 		if !filepath.IsAbs(name) {
 			s.name = filepath.Join(dir, name)
 		}
-	case kind == "env" && !strings.ContainsAny(name, "=\x00"):
+	case kind == "env" && !strings.Contains(name, "="):
 		s.kind = secretEnv
 	case kind == "credential" && filepath.Base(name) == name && name != "." && name != "..":
 		s.kind = secretCredential

@@ -29,7 +29,7 @@ func parseYAML(file string, data []byte) (*yaml.Node, *Problem) {
 	d := yaml.NewDecoder(bytes.NewReader(data))
 	root, err := decode(d)
 	if errors.Is(err, io.EOF) {
-		return nil, fault(1, 1, "the file is empty", "README.md shows the smallest working one")
+		return nil, fault(1, 1, "the file holds no configuration", "README.md shows the smallest working one")
 	}
 	if err != nil {
 		line, column := syntaxPlace(data, err)
@@ -42,6 +42,9 @@ func parseYAML(file string, data []byte) (*yaml.Node, *Problem) {
 		line, column := syntaxPlace(data, err)
 		words, fix := syntaxWords(err, lineOf(data, line))
 		return nil, fault(line, column, "not YAML: "+words, fix)
+	}
+	if top := root.Content[0]; top.ShortTag() == "!!null" {
+		return nil, fault(top.Line, top.Column, "the file holds no configuration", "README.md shows the smallest working one")
 	}
 	return root, nil
 }
@@ -95,12 +98,7 @@ func syntaxPlace(data []byte, err error) (line, column int) {
 		return 1, 1
 	}
 	r := &slowReader{rest: data}
-	d := yaml.NewDecoder(r)
-	for {
-		if _, err := decode(d); err != nil {
-			break
-		}
-	}
+	isYAML(r)
 	read := data[:len(data)-len(r.rest)]
 	ends := []int{len(read)}
 	for i := len(read) - 1; i >= 0 && len(ends) < maxTries(len(data)); i-- {
@@ -110,8 +108,7 @@ func syntaxPlace(data []byte, err error) (line, column int) {
 	}
 	at := lineStart(read)
 	for _, end := range ends[1:] {
-		d := yaml.NewDecoder(bytes.NewReader(data[:end]))
-		if _, err := decode(d); err == nil || errors.Is(err, io.EOF) {
+		if isYAML(bytes.NewReader(data[:end])) {
 			at = end
 			break
 		}
@@ -119,6 +116,16 @@ func syntaxPlace(data []byte, err error) (line, column int) {
 	line = bytes.Count(data[:at], []byte("\n")) + 1
 	text := lineOf(data, line)
 	return line, len(text) - len(strings.TrimLeft(text, " ")) + 1
+}
+
+// isYAML reports whether r can be read to its end.
+func isYAML(r io.Reader) bool {
+	d := yaml.NewDecoder(r)
+	for {
+		if _, err := decode(d); err != nil {
+			return errors.Is(err, io.EOF)
+		}
+	}
 }
 
 // maxTries bounds how many prefixes of a file are parsed to find a mistake.
