@@ -516,10 +516,13 @@ func (c *checker) body(step edifact.Step) {
 		c.counts[tag]++
 		c.msg.Position = c.counts[tag]
 	}
-	if s.Is("FKT") {
+	switch {
+	case s.Is("FKT"):
 		c.readFKT(s)
-	} else if step.SegmentInMessage == 2 {
+	case step.SegmentInMessage == 2:
 		c.find("G1-021", s.Pos())
+	case s.Is("FHL"):
+		c.rep.FHL++
 	}
 	for _, check := range c.o.Checks {
 		for _, f := range check.Segment(c.msg, s) {

@@ -67,6 +67,7 @@ type Report struct {
 	Types      []string // message types in order of first appearance
 	Messages   int64    // number of UNH
 	Segments   int64    // all of the file, UNA not counted
+	FHL        int64    // number of FHL segments in messages: more than 0 in answers only
 	Size       int64    // bytes read
 	FKTSenders []string // distinct senders in FKT, in order of first appearance
 	// Truncated tells that Types or FKTSenders hold only the first ones of very
