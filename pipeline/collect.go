@@ -1,0 +1,341 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"gateway301/annex"
+	"gateway301/channels"
+	"gateway301/exchange"
+)
+
+// A sighting is a file at the partner that is not complete yet.
+type sighting struct {
+	size     int64
+	modified time.Time
+	since    time.Time // seen like this since
+}
+
+// steady is how long a file that is no pair must stay unchanged before it is fetched.
+const steady = 2 * time.Second
+
+// collecting polls one partner until ctx ends.
+func (p *Pipeline) collecting(ctx context.Context, l *lane) error {
+	for !p.stopped() {
+		pause := l.CollectEvery
+		if l.Collect.Open(p.Now(), p.Location) {
+			_, pending, err := p.collect(ctx, l)
+			if err != nil && ctx.Err() == nil {
+				p.Log.Error().Str(logPartner, l.Name).Str(logReason, localFault(err)).Msg("collecting: local fault, trying again")
+			}
+			if pending {
+				pause = min(pause, steady)
+			}
+		}
+		if err := p.sleep(ctx, pause); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// collectSettled collects once, and again while files there are still settling.
+func (p *Pipeline) collectSettled(ctx context.Context, l *lane) (int, error) {
+	if !l.Collect.Open(p.Now(), p.Location) {
+		return 0, nil
+	}
+	got, pending, err := p.collect(ctx, l)
+	if err == nil && pending {
+		if err = p.sleep(ctx, steady); err == nil {
+			var more int
+			more, _, err = p.collect(ctx, l)
+			got += more
+		}
+	}
+	return got, err
+}
+
+// collect looks at the partner's folder once and takes over what is complete.
+// Pending tells that another look soon is worth it. An error is a fault of our
+// own side; the partner's faults are logged and tried again later.
+func (p *Pipeline) collect(ctx context.Context, l *lane) (got int, pending bool, err error) {
+	stops, err := p.Ledger.Stopped(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	if _, stopped := stops[l.Name]; stopped {
+		return 0, false, nil
+	}
+	files, refused, err := l.Channel.List(ctx, channels.Incoming)
+	if err != nil {
+		return 0, false, p.collectFault(ctx, l, err)
+	}
+	for _, r := range refused {
+		p.Log.Warn().Str(logPartner, l.Name).Err(r.Err).Msg("a file with an unusable name was left in place at the partner")
+	}
+	c := collector{p: p, lane: l, now: p.Now(), files: map[string]channels.Entry{}}
+	for _, f := range files {
+		c.files[f.Name] = f
+	}
+	if err := c.forgetGone(ctx); err != nil {
+		return 0, false, err
+	}
+	for _, f := range files {
+		if ctx.Err() != nil || p.stopped() {
+			return c.got, c.pending, ctx.Err()
+		}
+		if err := c.consider(ctx, f); err != nil {
+			return c.got, c.pending, p.collectFault(ctx, l, err)
+		}
+	}
+	c.forgetSightings()
+	return c.got, c.pending, nil
+}
+
+// collectFault sorts an error: the partner's are dealt with here.
+func (p *Pipeline) collectFault(ctx context.Context, l *lane, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, channels.ErrLogin), errors.Is(err, channels.ErrHostKey):
+		return p.stop(ctx, l, err)
+	case errors.Is(err, channels.ErrLine), errors.Is(err, channels.ErrRefused), errors.Is(err, channels.ErrSize):
+		p.Log.Warn().Str(logPartner, l.Name).Str(logReason, err.Error()).Msg("collecting failed, trying again later")
+		return nil
+	}
+	return err
+}
+
+// A collector is one look at a partner's folder.
+type collector struct {
+	p       *Pipeline
+	lane    *lane
+	now     time.Time
+	files   map[string]channels.Entry
+	got     int
+	pending bool
+}
+
+// forgetGone tries again to remove what is stored here but still stands there,
+// takes it off the list, and drops the memory of what is gone.
+func (c *collector) forgetGone(ctx context.Context) error {
+	fetched, err := c.p.Ledger.FetchedFrom(ctx, c.lane.Name)
+	if err != nil {
+		return err
+	}
+	for _, f := range fetched {
+		there, ok := c.files[f.Name]
+		if ok && there.Size == f.Size && there.ModTime.Equal(f.Modified) {
+			delete(c.files, f.Name)
+			if err := c.remove(ctx, f); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := c.p.Ledger.Forget(ctx, c.lane.Name, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remove removes an original. A refusal is no reason to fetch it again.
+func (c *collector) remove(ctx context.Context, f exchange.Fetched) error {
+	if err := c.lane.Channel.Remove(ctx, channels.Incoming, f.Name); err != nil {
+		c.p.Log.Warn().Int64(logDelivery, f.Delivery).Str(logPartner, c.lane.Name).Str(logReason, err.Error()).Msg("original not removed at the partner")
+		return nil
+	}
+	return c.p.Ledger.Forget(ctx, c.lane.Name, f)
+}
+
+// consider decides what a file is and takes it over if it is complete.
+func (c *collector) consider(ctx context.Context, f channels.Entry) error {
+	if _, ok := c.files[f.Name]; !ok { // fetched before, or with its other half
+		return nil
+	}
+	_, _, auf, ok := annex.ParseTransferName(f.Name)
+	switch {
+	case strings.HasPrefix(f.Name, ".") || strings.HasSuffix(f.Name, ".tmp") || strings.HasSuffix(f.Name, ".part") || strings.HasSuffix(f.Name, ".filepart"):
+		return nil // still on its way
+	case ok && auf:
+		return c.order(ctx, f)
+	case ok:
+		if _, pair := c.files[f.Name+annex.AUFSuffix]; pair {
+			return nil // taken with its Auftragsdatei
+		}
+		if !c.unchangedFor(f, c.lane.IncompleteAfter) {
+			return nil
+		}
+		return c.takeAlone(ctx, f, exchange.Incomplete, "payload without Auftragsdatei")
+	}
+	if !c.unchangedFor(f, steady) {
+		c.pending = true
+		return nil
+	}
+	return c.takeAlone(ctx, f, exchange.Unrecognised, "neither payload nor Auftragsdatei")
+}
+
+// order takes an Auftragsdatei with its payload; alone, if it came back with an
+// error number or has waited too long.
+func (c *collector) order(ctx context.Context, f channels.Entry) error {
+	var raw bytes.Buffer
+	if f.Size > annex.AuftragsdateiSize {
+		return c.takeAlone(ctx, f, exchange.BadOrder, fmt.Sprintf("Auftragsdatei of %d bytes instead of 348", f.Size))
+	}
+	if f.Size < annex.AuftragsdateiSize {
+		if !c.unchangedFor(f, c.lane.IncompleteAfter) {
+			return nil
+		}
+		return c.takeAlone(ctx, f, exchange.BadOrder, fmt.Sprintf("Auftragsdatei of %d bytes instead of 348", f.Size))
+	}
+	if _, err := c.lane.Channel.Get(ctx, channels.Incoming, f.Name, &raw); err != nil {
+		return err
+	}
+	auf, _, err := annex.ParseAuftragsdatei(raw.Bytes())
+	if err != nil {
+		return c.takeAlone(ctx, f, exchange.BadOrder, "Auftragsdatei cannot be read: "+firstLine(err))
+	}
+	payload, pair := c.files[strings.TrimSuffix(f.Name, annex.AUFSuffix)]
+	switch {
+	case pair && payload.Size == auf.GroesseUebertragung:
+		return c.takePair(ctx, f, raw.Bytes(), auf, payload)
+	case auf.Returned() && !pair:
+		return c.takeOrder(ctx, f, raw.Bytes(), auf, exchange.NoCause, "Auftragsdatei sent back with an error number")
+	case !c.unchangedFor(f, c.lane.IncompleteAfter):
+		return nil
+	case pair:
+		return c.takePair(ctx, f, raw.Bytes(), auf, payload) // opening will name the disagreement
+	}
+	return c.takeOrder(ctx, f, raw.Bytes(), auf, exchange.Incomplete, "Auftragsdatei without payload")
+}
+
+// unchangedFor reports whether a file has been seen unchanged for at least d.
+func (c *collector) unchangedFor(f channels.Entry, d time.Duration) bool {
+	c.lane.mu.Lock()
+	defer c.lane.mu.Unlock()
+	s, ok := c.lane.firstSeen[f.Name]
+	if !ok || s.size != f.Size || !s.modified.Equal(f.ModTime) {
+		c.lane.firstSeen[f.Name] = sighting{f.Size, f.ModTime, c.now}
+		return d <= 0
+	}
+	return c.now.Sub(s.since) >= d
+}
+
+func (c *collector) forgetSightings() {
+	c.lane.mu.Lock()
+	defer c.lane.mu.Unlock()
+	for name := range c.lane.firstSeen {
+		if _, ok := c.files[name]; !ok {
+			delete(c.lane.firstSeen, name)
+		}
+	}
+}
+
+// takePair stores payload and Auftragsdatei, then the row, then removes the originals.
+func (c *collector) takePair(ctx context.Context, f channels.Entry, raw []byte, auf annex.Auftragsdatei, payload channels.Entry) error {
+	d := c.fromOrder(exchange.Pair, f, auf)
+	d.Name = payload.Name
+	stored := exchange.Fetched{Name: payload.Name, Size: payload.Size, Modified: payload.ModTime}
+	size, sha, err := c.fetch(ctx, d.Intake, partSealed, payload)
+	if err != nil {
+		return err
+	}
+	d.Size, d.SHA256, stored.SHA256 = size, sha, sha
+	order := exchange.Fetched{Name: f.Name, Size: f.Size, Modified: f.ModTime}
+	if _, order.SHA256, err = c.p.Spool.Put(ctx, d.Intake, partOrder, bytes.NewReader(raw)); err != nil {
+		return err
+	}
+	return c.take(ctx, d, "payload and Auftragsdatei from "+c.lane.Name, order, stored)
+}
+
+func (c *collector) takeOrder(ctx context.Context, f channels.Entry, raw []byte, auf annex.Auftragsdatei, cause exchange.Cause, text string) error {
+	d := c.fromOrder(exchange.Order, f, auf)
+	d.Name, d.Cause, d.Reason = f.Name, cause, text
+	var err error
+	if d.Size, d.SHA256, err = c.p.Spool.Put(ctx, d.Intake, partOrder, bytes.NewReader(raw)); err != nil {
+		return err
+	}
+	return c.take(ctx, d, text, exchange.Fetched{Name: f.Name, Size: f.Size, Modified: f.ModTime, SHA256: d.SHA256})
+}
+
+// takeAlone stores a file that is no pair, to be kept and shown.
+func (c *collector) takeAlone(ctx context.Context, f channels.Entry, cause exchange.Cause, text string) error {
+	d := c.row(exchange.Other)
+	d.Name, d.Cause, d.Reason = f.Name, cause, text
+	var err error
+	if d.Size, d.SHA256, err = c.fetch(ctx, d.Intake, partSealed, f); err != nil {
+		return err
+	}
+	return c.take(ctx, d, text, exchange.Fetched{Name: f.Name, Size: f.Size, Modified: f.ModTime, SHA256: d.SHA256})
+}
+
+func (c *collector) fetch(ctx context.Context, token, part string, f channels.Entry) (int64, string, error) {
+	size, sha, err := c.p.Spool.Write(token, part, func(w io.Writer) error {
+		_, err := c.lane.Channel.Get(ctx, channels.Incoming, f.Name, w)
+		return err
+	})
+	if err != nil {
+		err = errors.Join(err, c.p.Spool.Remove(token))
+	}
+	return size, sha, err
+}
+
+func (c *collector) row(kind exchange.Kind) exchange.Delivery {
+	now := c.p.Now()
+	return exchange.Delivery{Intake: token(now), Direction: exchange.In, Kind: kind, Account: c.lane.Name, Partner: c.lane.Name,
+		TakenAt: now, ReceivedAt: now, Due: now}
+}
+
+func (c *collector) fromOrder(kind exchange.Kind, f channels.Entry, auf annex.Auftragsdatei) exchange.Delivery {
+	d := c.row(kind)
+	d.Mode = exchange.Test
+	if strings.HasPrefix(auf.Verfahren, "E") {
+		d.Mode = exchange.Production
+	}
+	d.Owner, d.Physical = auf.AbsenderEigner, auf.AbsenderPhysikalisch
+	d.EncryptTo, d.SendTo = auf.EmpfaengerNutzer, auf.EmpfaengerPhysikalisch
+	d.Created = auf.DatumErstellung
+	d.Envelope.ApplicationRef = auf.Dateiname
+	d.TransferName = strings.TrimSuffix(f.Name, annex.AUFSuffix)
+	d.TransferNumber = auf.TransferNummer
+	return d
+}
+
+// take records the row and removes the originals; both halves leave the list.
+func (c *collector) take(ctx context.Context, d exchange.Delivery, text string, originals ...exchange.Fetched) error {
+	d, err := c.p.Ledger.TakeFetched(ctx, d, text, originals)
+	if err != nil {
+		return err
+	}
+	c.p.moved(exchange.Move{By: exchange.Arrived, Cause: d.Cause, Text: text}, d)
+	c.got++
+	c.p.wake()
+	for _, f := range originals {
+		f.Delivery = d.ID
+		delete(c.files, f.Name)
+		if err := c.remove(ctx, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// token makes a fresh intake identity.
+func token(now time.Time) string {
+	var b [6]byte
+	rand.Read(b[:])
+	return now.UTC().Format("20060102T150405") + "-" + hex.EncodeToString(b[:])
+}
+
+// firstLine keeps a message with several lines to one.
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}

@@ -1,0 +1,115 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"gateway301/annex"
+	"gateway301/exchange"
+)
+
+// HandedName is the stable name under which a back end gets a file: owner,
+// logical file name and the delivery's number.
+func HandedName(d exchange.Delivery) string {
+	return fmt.Sprintf("%s-%s-%06d.edi", d.Owner, d.Envelope.ApplicationRef, d.ID)
+}
+
+// temporaryName is what a file is called in the back end's folder until it is complete.
+func temporaryName(d exchange.Delivery) string { return ".gateway-" + d.Intake + ".tmp" }
+
+// stage writes the good messages into the back end's folder under a temporary
+// name. The next station knows by this name whether the rename has happened.
+func (p *Pipeline) stage(ctx context.Context, d exchange.Delivery) error {
+	inbox, err := p.inbox(d)
+	if err != nil {
+		return err
+	}
+	defer inbox.Close()
+	var refused []int64
+	if len(d.Draft) > 0 {
+		if err := json.Unmarshal(d.Draft, &refused); err != nil {
+			return err
+		}
+	}
+	plain, err := p.Spool.Open(d.Intake, partPlain)
+	if err != nil {
+		return err
+	}
+	defer plain.Close()
+	if err := writeSynced(inbox, temporaryName(d), func(w io.Writer) error {
+		src := &interruptible{ctx, plain}
+		if len(refused) == 0 {
+			_, err := io.Copy(w, src)
+			return err
+		}
+		skip := make(map[int64]bool, len(refused))
+		for _, n := range refused {
+			skip[n] = true
+		}
+		_, err := annex.CopyWithout(w, src, func(message int64) bool { return skip[message] })
+		return err
+	}); err != nil {
+		return err
+	}
+	_, err = p.apply(ctx, exchange.Move{ID: d.ID, From: d.State, By: exchange.Staged, Due: p.Now(), Cause: d.Cause, Text: d.Reason})
+	return err
+}
+
+// handOver gives the staged file its name. If the temporary name is gone, the
+// rename happened before a crash, and the back end may have taken the file.
+func (p *Pipeline) handOver(ctx context.Context, d exchange.Delivery) error {
+	inbox, err := p.inbox(d)
+	if err != nil {
+		return err
+	}
+	defer inbox.Close()
+	name := HandedName(d)
+	dir, err := inbox.Open(".")
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	err = unix.Renameat2(int(dir.Fd()), temporaryName(d), int(dir.Fd()), name, unix.RENAME_NOREPLACE)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) { // a file system without it; the name is ours alone
+		err = unix.Renameat(int(dir.Fd()), temporaryName(d), int(dir.Fd()), name)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := dir.Sync(); err != nil {
+		return err
+	}
+	_, err = p.apply(ctx, exchange.Move{ID: d.ID, From: d.State, By: exchange.HandedOver, Cause: d.Cause, Text: first(d.Reason, "handed over")})
+	return err
+}
+
+// inbox opens the back end's folder of the identity that a file is for.
+func (p *Pipeline) inbox(d exchange.Delivery) (*os.Root, error) {
+	id := p.identities[d.EncryptTo]
+	if id.Inbox == "" {
+		return nil, fmt.Errorf("identity %s has no inbox", d.EncryptTo)
+	}
+	if err := os.MkdirAll(id.Inbox, 0o700); err != nil {
+		return nil, err
+	}
+	return os.OpenRoot(id.Inbox)
+}
+
+func writeSynced(root *os.Root, name string, fill func(io.Writer) error) (err error) {
+	f, err := root.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if err := fill(f); err != nil {
+		return err
+	}
+	return f.Sync()
+}

@@ -1,0 +1,304 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"gateway301/acks"
+	"gateway301/annex"
+	"gateway301/crypto"
+	"gateway301/exchange"
+)
+
+// open decides what an inbound delivery is. A pair is decrypted, verified,
+// judged; the verdict, the answer due and the hand-over due are one move.
+func (p *Pipeline) open(ctx context.Context, d exchange.Delivery) error {
+	if d.Kind == exchange.Other {
+		return p.hold(ctx, d, first(d.Cause, exchange.Unrecognised), first(d.Reason, "neither payload nor Auftragsdatei"))
+	}
+	auf, err := p.readOrder(d)
+	if err != nil {
+		return err
+	}
+	if d.Kind == exchange.Order && !auf.Returned() {
+		return p.hold(ctx, d, exchange.Incomplete, "Auftragsdatei without payload")
+	}
+	if auf.Returned() {
+		receipt, _ := acks.FromOrder(auf)
+		return p.settleAnswers(ctx, d, []exchange.Receipt{receipt}, nil)
+	}
+	o := opening{p: p, d: d, auf: auf}
+	return o.run(ctx)
+}
+
+func (p *Pipeline) readOrder(d exchange.Delivery) (annex.Auftragsdatei, error) {
+	f, err := p.Spool.Open(d.Intake, partOrder)
+	if err != nil {
+		return annex.Auftragsdatei{}, err
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, annex.AuftragsdateiSize+1))
+	if err != nil {
+		return annex.Auftragsdatei{}, err
+	}
+	auf, _, err := annex.ParseAuftragsdatei(raw)
+	return auf, err
+}
+
+// An opening is the work on one received pair.
+type opening struct {
+	p      *Pipeline
+	d      exchange.Delivery
+	auf    annex.Auftragsdatei
+	opened crypto.Opened
+	rep    annex.Report
+}
+
+func (o *opening) run(ctx context.Context) error {
+	p, d := o.p, o.d
+	if earlier, err := o.duplicate(ctx); err != nil || earlier != 0 {
+		if err == nil {
+			_, err = p.apply(ctx, exchange.Move{ID: d.ID, From: d.State, By: exchange.Settled, Cause: exchange.Duplicate,
+				Text: fmt.Sprintf("the same delivery as %d came again; not processed twice", earlier)})
+		}
+		return err
+	}
+	if wrong := o.disagreement(); wrong != "" {
+		return p.hold(ctx, d, exchange.BadOrder, wrong)
+	}
+	if _, ours := p.identities[d.EncryptTo]; !ours {
+		return p.hold(ctx, d, exchange.NotForUs, "EMPFÄNGER_NUTZER "+d.EncryptTo+" is none of our identities")
+	}
+	speaker := exchange.Speaker{Account: d.Account, AccountIK: p.partners[d.Account].IK, Owner: d.Owner, Physical: d.Physical}
+	if wrong := exchange.Entitled(speaker, p.Mandates, p.Now()); wrong != "" {
+		return o.refuse(ctx, exchange.NotEntitled, wrong, false)
+	}
+	if err := o.decrypt(ctx); err != nil {
+		if errors.Is(err, crypto.ErrNotOpened) || errors.Is(err, crypto.ErrSigningTime) || crypto.IsKeyFault(err) {
+			p.Log.Warn().Int64(logDelivery, d.ID).Str(logReason, crypto.Cause(err)).Msg("cannot be opened")
+			return p.hold(ctx, d, exchange.CannotOpen, err.Error())
+		}
+		return err
+	}
+	if o.opened.Size != o.auf.GroesseNutzdaten {
+		return p.hold(ctx, d, exchange.BadOrder, fmt.Sprintf("DATEIGRÖSSE_NUTZDATEN says %d bytes, the opened file has %d", o.auf.GroesseNutzdaten, o.opened.Size))
+	}
+	if err := o.judge(ctx); err != nil {
+		return err
+	}
+	speaker.Signers, speaker.UNBSender, speaker.FKTSenders = o.opened.SignerIKs, o.rep.Envelope.Sender, o.rep.FKTSenders
+	if len(speaker.Signers) == 0 {
+		return o.refuse(ctx, exchange.NotEntitled, "signer not entitled: its certificate names no IK", true)
+	}
+	if wrong := exchange.Entitled(speaker, p.Mandates, p.Now()); wrong != "" {
+		return o.refuse(ctx, exchange.NotEntitled, wrong, true)
+	}
+	if acks.IsAnswer(&o.rep) {
+		return o.settle(ctx)
+	}
+	return o.verdict(ctx)
+}
+
+// duplicate finds an earlier delivery with the same identity and the same bytes.
+func (o *opening) duplicate(ctx context.Context) (int64, error) {
+	same, err := o.p.Ledger.SameIdentity(ctx, o.d.Owner, o.auf.Verfahren, o.d.Created)
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range same {
+		switch {
+		case e.ID >= o.d.ID:
+		case e.SHA256 == o.d.SHA256:
+			return e.ID, nil
+		default: // creation times have seconds only
+			o.p.Log.Warn().Int64(logDelivery, o.d.ID).Int64("other", e.ID).Msg("another delivery has the same owner, Verfahren and creation time")
+		}
+	}
+	return 0, nil
+}
+
+// disagreement names what in the Auftragsdatei cannot be worked with.
+func (o *opening) disagreement() string {
+	switch a := o.auf; {
+	case a.GroesseUebertragung != o.d.Size:
+		return fmt.Sprintf("DATEIGRÖSSE_ÜBERTRAGUNG says %d bytes, the payload has %d", a.GroesseUebertragung, o.d.Size)
+	case a.TransferName() != o.d.TransferName:
+		return "the Auftragsdatei speaks of " + a.TransferName() + ", its own name is " + o.d.TransferName
+	case a.Verschluesselung != annex.KryptoCMS || a.Unterschrift != annex.KryptoCMS:
+		return fmt.Sprintf("encryption %02d and signature %02d; only 03 and 03 are accepted", a.Verschluesselung, a.Unterschrift)
+	case a.Komprimierung != annex.KomprimierungNone:
+		return fmt.Sprintf("compression %02d was not agreed", a.Komprimierung)
+	}
+	return ""
+}
+
+// decrypt brings the plain file into the spool; nothing of it is there before
+// the signature is verified.
+func (o *opening) decrypt(ctx context.Context) error {
+	sealed, err := o.p.Spool.Open(o.d.Intake, partSealed)
+	if err != nil {
+		return err
+	}
+	defer sealed.Close()
+	path, err := o.p.Spool.Path(o.d.Intake, partPlain)
+	if err != nil {
+		return err
+	}
+	o.opened, err = crypto.OpenFile(path, &interruptible{ctx, sealed}, o.p.Keys.Opening(o.d.ReceivedAt))
+	return err
+}
+
+func (o *opening) judge(ctx context.Context) error {
+	plain, err := o.p.Spool.Open(o.d.Intake, partPlain)
+	if err != nil {
+		return err
+	}
+	defer plain.Close()
+	var checks []annex.MessageCheck
+	if o.p.Checks != nil {
+		if checks, err = o.p.Checks(); err != nil {
+			return err
+		}
+	}
+	o.rep, err = annex.Check(ctx, plain, annex.CheckOptions{Now: o.p.Now().In(o.p.Location), Order: &o.auf, Checks: checks})
+	return err
+}
+
+// known writes what opening found out into the row.
+func (o *opening) known(d *exchange.Delivery) {
+	d.PlainSize, d.Signer = o.opened.Size, strings.Join(o.opened.SignerIKs, ",")
+	if o.rep.Envelope.Sender != "" {
+		ref := d.Envelope.ApplicationRef // of the Auftragsdatei
+		d.Envelope = envelope(o.rep)
+		d.Envelope.ApplicationRef = first(d.Envelope.ApplicationRef, ref)
+	}
+}
+
+// settle ties an answer to what it answers.
+func (o *opening) settle(ctx context.Context) error {
+	if o.rep.Verdict == annex.Rejected {
+		return o.p.holdKnown(ctx, o, exchange.Unrecognised, "an answer that is itself wrong: "+summary(o.rep))
+	}
+	plain, err := o.p.Spool.Open(o.d.Intake, partPlain)
+	if err != nil {
+		return err
+	}
+	defer plain.Close()
+	l := o.p.partners[o.d.Account]
+	receipts, err := acks.Read(plain, acks.Codes{Accepted: l.AcceptCodes, Hint: l.HintCodes})
+	if err != nil {
+		return err
+	}
+	return o.p.settleAnswers(ctx, o.d, receipts, o.known)
+}
+
+func (p *Pipeline) holdKnown(ctx context.Context, o *opening, cause exchange.Cause, text string) error {
+	_, err := p.apply(ctx, exchange.Move{ID: o.d.ID, From: o.d.State, By: exchange.Holding, Cause: cause, Text: text, Change: o.known})
+	return err
+}
+
+// refuse rejects a file whose sender or signer may not speak; tell says whether
+// its sender may be told.
+func (o *opening) refuse(ctx context.Context, cause exchange.Cause, text string, tell bool) error {
+	m := exchange.Move{ID: o.d.ID, From: o.d.State, By: exchange.Refused, Cause: cause, Text: "refused: " + text, Change: o.known}
+	if tell {
+		rep := annex.Report{Envelope: o.rep.Envelope, Verdict: annex.Rejected, Findings: []annex.Finding{{
+			Stage: 1, Severity: annex.Error, Code: codeNotEntitled, Text: "Absender oder Unterzeichner nicht berechtigt"}}}
+		draft, err := o.draft(func(p annex.Profile) []annex.FEHLMessage { return p.Answer(&rep) })
+		if err != nil {
+			return err
+		}
+		m.Drafts = draft
+	}
+	_, err := o.p.apply(ctx, m)
+	return err
+}
+
+// codeNotEntitled is our own number for a sender or signer who may not speak
+// for the owner; no official number is known.
+const codeNotEntitled = "G0-001"
+
+// verdict records what becomes of a business file: refused, or handed over as a
+// whole or in part, with the answer that is due.
+func (o *opening) verdict(ctx context.Context) error {
+	rep, l := &o.rep, o.p.partners[o.d.Account]
+	m := exchange.Move{ID: o.d.ID, From: o.d.State, By: exchange.Judged, Due: o.p.Now(),
+		Text: fmt.Sprintf("signed by %s; %d messages, all good", strings.Join(o.opened.SignerIKs, ", "), rep.Messages)}
+	note := ""
+	say := func(p annex.Profile) []annex.FEHLMessage { return p.Answer(rep) }
+	switch {
+	case rep.Verdict == annex.Rejected:
+		m.By, m.Due, m.Cause, m.Text = exchange.Refused, time.Time{}, exchange.ByCheck, summary(*rep)
+		note = "FEHL due: the file"
+		if n := len(rep.Refused); n > 0 {
+			note = fmt.Sprintf("FEHL due: %d messages", n)
+		}
+	case rep.Verdict == annex.Partly:
+		m.Cause, m.Text = exchange.PartlyRefused, fmt.Sprintf("%d of %d messages refused, the rest is handed over: %s", len(rep.Refused), rep.Messages, summary(*rep))
+		note = fmt.Sprintf("FEHL due: %d messages", len(rep.Refused))
+	case l.Positive:
+		note = "FEHL due: confirmation"
+		say = func(p annex.Profile) []annex.FEHLMessage { return []annex.FEHLMessage{p.Positive(rep, l.PositiveCode)} }
+	}
+	if note != "" {
+		var err error
+		if m.Drafts, err = o.draft(say); err != nil {
+			return err
+		}
+	}
+	refused, err := json.Marshal(numbers(rep.Refused))
+	if err != nil {
+		return err
+	}
+	m.Change = func(d *exchange.Delivery) {
+		o.known(d)
+		d.Answer = note
+		if rep.Verdict == annex.Partly {
+			d.Draft = refused
+		}
+	}
+	_, err = o.p.apply(ctx, m)
+	return err
+}
+
+func numbers(refused []annex.Refused) []int64 {
+	out := make([]int64, len(refused))
+	for i, r := range refused {
+		out[i] = r.Message
+	}
+	return out
+}
+
+// draft makes the row of the answer to the delivery in hand. It speaks as the
+// IK that the file was addressed to, to the IK that sent it.
+func (o *opening) draft(say func(annex.Profile) []annex.FEHLMessage) ([]exchange.Delivery, error) {
+	profile, err := annex.AnswerProfile(o.p.partners[o.d.Account].AnswerProfile)
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(say(profile))
+	if err != nil {
+		return nil, err
+	}
+	now := o.p.Now()
+	env := o.rep.Envelope
+	return []exchange.Delivery{{
+		Intake: o.d.Intake + "-answer", Direction: exchange.Out, Kind: exchange.Answer,
+		TakenAt: now, Due: now, Account: o.d.Account, Partner: o.d.Account, Mode: o.d.Mode,
+		Name: "answer to " + o.d.TransferName, Draft: text,
+		Owner: o.d.EncryptTo, Physical: o.d.EncryptTo, EncryptTo: o.d.Owner, SendTo: o.d.Physical,
+		Kostentraeger: o.d.Owner,
+		Envelope: exchange.Envelope{
+			Sender:         first(env.Recipient, o.d.EncryptTo),
+			Recipient:      first(env.Sender, o.d.Owner),
+			ApplicationRef: first(o.d.Envelope.ApplicationRef, env.ApplicationRef),
+			Types:          []string{annex.TypeFEHL},
+		},
+		Reason: fmt.Sprintf("answer to delivery %d", o.d.ID),
+	}}, nil
+}

@@ -1,0 +1,230 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"gateway301/annex"
+	"gateway301/channels"
+	"gateway301/crypto"
+	"gateway301/exchange"
+	"gateway301/schedule"
+)
+
+// A Ledger is what the pipeline asks of the store.
+type Ledger interface {
+	Apply(ctx context.Context, moves ...exchange.Move) ([]exchange.Delivery, error)
+	Begin(ctx context.Context, m exchange.Move, a exchange.Allotment) (exchange.Delivery, error)
+	TakeFetched(ctx context.Context, d exchange.Delivery, text string, originals []exchange.Fetched) (exchange.Delivery, error)
+	FetchedFrom(ctx context.Context, partner string) ([]exchange.Fetched, error)
+	Forget(ctx context.Context, partner string, f exchange.Fetched) error
+
+	Delivery(ctx context.Context, id int64) (exchange.Delivery, error)
+	Due(ctx context.Context, now time.Time, limit int, busy []int64, states ...exchange.State) ([]exchange.Delivery, error)
+	NextToSend(ctx context.Context, now time.Time, partner string, strict bool) (exchange.Delivery, error)
+	NextDue(ctx context.Context, after time.Time) (time.Time, error)
+	OutboundNamed(ctx context.Context, applicationRef string) ([]exchange.Delivery, error)
+	SameIdentity(ctx context.Context, owner, verfahren, created string) ([]exchange.Delivery, error)
+	RejectedBefore(ctx context.Context, account, name string, before int64) (exchange.Delivery, error)
+
+	Stopped(ctx context.Context) (map[string]exchange.Stop, error)
+	StopPartner(ctx context.Context, s exchange.Stop) error
+	ResumePartner(ctx context.Context, partner string) (bool, error)
+}
+
+// A Spool is where the bytes of deliveries are kept.
+type Spool interface {
+	Put(ctx context.Context, token, part string, r io.Reader) (size int64, sha256 string, err error)
+	Write(token, part string, fill func(io.Writer) error) (size int64, sha256 string, err error)
+	Open(token, part string) (*os.File, error)
+	Has(token, part string) bool
+	Path(token, part string) (string, error)
+	Drop(token, part string) error
+	Remove(token string) error
+}
+
+// Keys finds keys and certificates. An error means that none may be used at
+// that time; its text names IK and date.
+type Keys interface {
+	Signer(ik string, at time.Time) (crypto.Signer, error)
+	Recipient(ik string, at time.Time) (*x509.Certificate, error)
+	Opening(receivedAt time.Time) crypto.OpenOptions
+}
+
+// An Intake takes files from one outbox.
+type Intake interface {
+	// Scan looks once; pending counts files that are not complete yet.
+	Scan(ctx context.Context) (taken, pending int, err error)
+	// Run looks until ctx ends and calls wake after each take-over.
+	Run(ctx context.Context) error
+	// Every is the pause between two looks.
+	Every() time.Duration
+}
+
+// An Identity is one of our own IKs.
+type Identity struct {
+	IK    string
+	Inbox string // folder where what arrives for it is handed over
+}
+
+// An Outbox is what the pipeline must know of an outbox: who owns what is in it.
+type Outbox struct {
+	Owner, Physical string // IKs
+}
+
+// A Partner is a partner's row with the means to reach it.
+type Partner struct {
+	exchange.Partner
+	Channel         channels.Channel
+	Window          schedule.Window // for starting a pair
+	Grace           time.Duration   // a pair begun in the window may finish this long after it
+	Collects        bool            // there is a folder to collect from
+	Collect         schedule.Window
+	CollectEvery    time.Duration
+	IncompleteAfter time.Duration // how long a file waits for its other half
+	Retry           schedule.Backoff
+	AcceptCodes     []string // FHL.4 codes that mean "accepted"
+	HintCodes       []string // FHL.4 codes that mean "accepted with hint"
+	AnswerProfile   string   // of annex
+	Credential      string   // fingerprint of login and pins: a change lifts a stop
+}
+
+// Settings are the values that wiring hands to a pipeline.
+type Settings struct {
+	Ledger     Ledger
+	Spool      Spool
+	Keys       Keys
+	Intakes    []Intake
+	Outboxes   map[string]Outbox // by name
+	Identities []Identity
+	Partners   []Partner
+	Routes     []exchange.Route
+	Mandates   []exchange.Mandate
+	Checks     func() ([]annex.MessageCheck, error) // stage 4, read afresh for each file; nil: none
+	Location   *time.Location                       // of windows, creation times and UNB times
+	Log        zerolog.Logger
+	Now        func() time.Time // nil: time.Now
+	Workers    int              // checks, seals and openings at the same time; 0: 2
+	Started    func()           // called by Run after recovery; nil: nothing
+}
+
+// Pipeline is the road. Use New.
+type Pipeline struct {
+	Settings
+	partners   map[string]*lane
+	identities map[string]Identity
+	troubles   counter
+	wakes      []chan struct{}
+	stopping   chan struct{}
+	stopOnce   sync.Once
+}
+
+// New prepares a pipeline. Nothing happens before Run or Once.
+func New(s Settings) *Pipeline {
+	if s.Now == nil {
+		s.Now = time.Now
+	}
+	if s.Workers == 0 {
+		s.Workers = 2
+	}
+	p := &Pipeline{Settings: s, partners: map[string]*lane{}, identities: map[string]Identity{}, stopping: make(chan struct{})}
+	for i := range s.Partners {
+		p.partners[s.Partners[i].Name] = &lane{Partner: &s.Partners[i], firstSeen: map[string]sighting{}}
+	}
+	for _, id := range s.Identities {
+		p.identities[id.IK] = id
+	}
+	return p
+}
+
+// Stop lets Run and Once finish the files in hand and then return. Ending their
+// context makes them leave at once.
+func (p *Pipeline) Stop() { p.stopOnce.Do(func() { close(p.stopping) }) }
+
+func (p *Pipeline) stopped() bool {
+	select {
+	case <-p.stopping:
+		return true
+	default:
+		return false
+	}
+}
+
+// Close gives up the connections to all partners.
+func (p *Pipeline) Close() error {
+	var errs []error
+	for _, l := range p.partners {
+		errs = append(errs, l.Channel.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Troubles tells how many deliveries became held or rejected since New.
+func (p *Pipeline) Troubles() int { return p.troubles.value() }
+
+// apply asks the ledger for moves, logs each and wakes whoever may go on.
+func (p *Pipeline) apply(ctx context.Context, moves ...exchange.Move) ([]exchange.Delivery, error) {
+	for i := range moves {
+		if moves[i].At.IsZero() {
+			moves[i].At = p.Now()
+		}
+	}
+	rows, err := p.Ledger.Apply(ctx, moves...)
+	if err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		p.moved(moves[i], rows[i])
+	}
+	p.wake()
+	return rows, nil
+}
+
+// moved writes the one log line of a state change.
+func (p *Pipeline) moved(m exchange.Move, d exchange.Delivery) {
+	level := zerolog.InfoLevel
+	switch {
+	case d.State == exchange.Held || d.State == exchange.Rejected || d.State == exchange.Overdue:
+		level = zerolog.WarnLevel
+	case m.By == exchange.Postponed || m.By == exchange.Publishing:
+		level = zerolog.DebugLevel
+	}
+	if d.State != m.From && (d.State == exchange.Held || d.State == exchange.Rejected) {
+		p.troubles.add()
+	}
+	e := p.Log.WithLevel(level).Int64(logDelivery, d.ID).Str(logState, string(d.State))
+	if d.Partner != "" {
+		e = e.Str(logPartner, d.Partner)
+	}
+	if d.TransferName != "" {
+		e = e.Str(logTransfer, d.TransferName)
+	}
+	if d.Attempt > 0 {
+		e = e.Int(logAttempt, d.Attempt)
+	}
+	if m.Cause != exchange.NoCause {
+		e = e.Str(logCause, string(m.Cause))
+	}
+	if m.Text != "" {
+		e = e.Str(logReason, m.Text)
+	}
+	e.Msg(string(m.By))
+}
+
+// Keys of log lines.
+const (
+	logDelivery = "delivery"
+	logPartner  = "partner"
+	logState    = "state"
+	logTransfer = "transfer"
+	logAttempt  = "attempt"
+	logCause    = "cause"
+	logReason   = "reason"
+)

@@ -1,0 +1,317 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"gateway301/exchange"
+)
+
+// A counter may be used by several goroutines.
+type counter struct {
+	mu sync.Mutex
+	n  int
+}
+
+func (c *counter) add()       { c.mu.Lock(); c.n++; c.mu.Unlock() }
+func (c *counter) value() int { c.mu.Lock(); defer c.mu.Unlock(); return c.n }
+
+// idle is the longest that a loop sleeps without a look at the ledger.
+const idle = time.Minute
+
+// after a local fault (disk, ledger) a loop waits this long.
+const breather = 5 * time.Second
+
+// Recover moves every attempt that was under way when the last process ended
+// to unknown, so that looking comes first, and lifts the stops of partners
+// whose credential changed. Run and Once begin with it.
+func (p *Pipeline) Recover(ctx context.Context) error {
+	for {
+		rows, err := p.Ledger.Due(ctx, farAway, 100, nil, exchange.Sending)
+		if err != nil {
+			return err
+		}
+		for _, d := range rows {
+			if _, err := p.apply(ctx, exchange.Move{ID: d.ID, From: d.State, By: exchange.Interrupted, Due: p.Now(),
+				Text: "found under way after a restart; looking comes first"}); err != nil {
+				return err
+			}
+		}
+		if len(rows) < 100 {
+			break
+		}
+	}
+	stops, err := p.Ledger.Stopped(ctx)
+	if err != nil {
+		return err
+	}
+	for name, stop := range stops {
+		if l := p.partners[name]; l != nil && l.Credential != stop.Credential {
+			if _, err := p.Ledger.ResumePartner(ctx, name); err != nil {
+				return err
+			}
+			p.Log.Info().Str(logPartner, name).Msg("credential changed: partner is called again")
+		}
+	}
+	return nil
+}
+
+// farAway is later than every due time.
+var farAway = time.Unix(1<<33, 0)
+
+// Run works until Stop is called or ctx ends. What was in hand is then in a
+// state that a restart resumes from.
+func (p *Pipeline) Run(ctx context.Context) error {
+	if err := p.Recover(ctx); err != nil {
+		return err
+	}
+	if p.Started != nil {
+		p.Started()
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for _, in := range p.Intakes {
+		g.Go(func() error { return p.watch(ctx, in) })
+	}
+	p.loop(ctx, g, "stations", p.stations)
+	p.loop(ctx, g, "settle", p.settle)
+	for _, l := range p.partners {
+		p.loop(ctx, g, "send to "+l.Name, func(ctx context.Context) (int, error) { return p.send(ctx, l) })
+		if l.Collects {
+			g.Go(func() error { return p.collecting(ctx, l) })
+		}
+	}
+	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// watch runs one intake. A file that it is copying when we stop stays in its outbox.
+func (p *Pipeline) watch(ctx context.Context, in Intake) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-p.stopping:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	if err := in.Run(ctx); err != nil && ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// loop calls work whenever something moved or became due.
+func (p *Pipeline) loop(ctx context.Context, g *errgroup.Group, name string, work func(context.Context) (int, error)) {
+	wake := make(chan struct{}, 1)
+	p.wakes = append(p.wakes, wake)
+	g.Go(func() error {
+		for !p.stopped() {
+			_, err := work(ctx)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			pause, woken := p.pause(ctx), wake
+			if err != nil {
+				p.Log.Error().Str("loop", name).Str(logReason, localFault(err)).Msg("local fault, trying again")
+				pause, woken = breather, nil // do not spin on a broken disk
+			}
+			t := time.NewTimer(pause)
+			select {
+			case <-ctx.Done():
+			case <-p.stopping:
+			case <-woken:
+			case <-t.C:
+			}
+			t.Stop()
+		}
+		return nil
+	})
+}
+
+// pause tells how long a loop may sleep.
+func (p *Pipeline) pause(ctx context.Context) time.Duration {
+	now := p.Now()
+	next, err := p.Ledger.NextDue(ctx, now)
+	if err != nil || next.IsZero() {
+		return idle
+	}
+	return min(idle, max(next.Sub(now), time.Millisecond))
+}
+
+// Wake tells all loops that something changed.
+func (p *Pipeline) Wake() { p.wake() }
+
+func (p *Pipeline) wake() {
+	for _, w := range p.wakes {
+		select {
+		case w <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Once works until nothing is due any more and every outbox and partner was
+// looked at, then returns.
+func (p *Pipeline) Once(ctx context.Context) error {
+	if err := p.Recover(ctx); err != nil {
+		return err
+	}
+	for !p.stopped() {
+		worked := 0
+		for _, in := range p.Intakes {
+			n, err := p.drain(ctx, in)
+			if err != nil {
+				return fmt.Errorf("intake: %w", err)
+			}
+			worked += n
+		}
+		n, err := p.stations(ctx)
+		if err != nil {
+			return err
+		}
+		worked += n
+		var sum counter
+		g, gctx := errgroup.WithContext(ctx)
+		for _, l := range p.partners {
+			g.Go(func() error {
+				sent, err := p.send(gctx, l)
+				if err != nil {
+					return err
+				}
+				var got int
+				if l.Collects {
+					got, err = p.collectSettled(gctx, l)
+				}
+				for range sent + got {
+					sum.add()
+				}
+				return err
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return err
+		}
+		if n, err = p.settle(ctx); err != nil {
+			return err
+		}
+		if worked+sum.value()+n == 0 {
+			break
+		}
+	}
+	return nil
+}
+
+// drain scans an outbox until every file in it was taken or is given up on.
+func (p *Pipeline) drain(ctx context.Context, in Intake) (int, error) {
+	sum := 0
+	for {
+		taken, pending, err := in.Scan(ctx)
+		sum += taken
+		if err != nil || pending == 0 || p.stopped() {
+			return sum, err
+		}
+		if err := p.sleep(ctx, in.Every()); err != nil {
+			return sum, err
+		}
+	}
+}
+
+// sleep waits for d, or until the pipeline is told to stop.
+func (p *Pipeline) sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-p.stopping:
+	case <-t.C:
+	}
+	return nil
+}
+
+// stations works off everything that needs no line: check, write, seal, open
+// and hand over, several files at a time.
+func (p *Pipeline) stations(ctx context.Context) (int, error) {
+	var (
+		busy    []int64
+		results = make(chan result)
+		worked  int
+		failed  error
+	)
+	for {
+		if failed == nil && ctx.Err() == nil && !p.stopped() && len(busy) < p.Workers {
+			rows, err := p.Ledger.Due(ctx, p.Now(), p.Workers-len(busy), busy,
+				exchange.Taken, exchange.Drafted, exchange.Routed, exchange.Received, exchange.Opened, exchange.Handing)
+			failed = err
+			for _, d := range rows {
+				busy = append(busy, d.ID)
+				go func() { results <- result{d.ID, p.station(ctx, d)} }()
+			}
+		}
+		if len(busy) == 0 {
+			return worked, errors.Join(failed, ctx.Err())
+		}
+		r := <-results
+		busy = without(busy, r.id)
+		if r.err == nil {
+			worked++
+		}
+		failed = errors.Join(failed, r.err)
+	}
+}
+
+type result struct {
+	id  int64
+	err error
+}
+
+func without(ids []int64, id int64) []int64 {
+	var out []int64
+	for _, v := range ids {
+		if v != id {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// station does the step that is due for d.
+func (p *Pipeline) station(ctx context.Context, d exchange.Delivery) error {
+	var err error
+	switch d.State {
+	case exchange.Taken:
+		err = p.check(ctx, d)
+	case exchange.Drafted:
+		err = p.write(ctx, d)
+	case exchange.Routed:
+		err = p.seal(ctx, d)
+	case exchange.Received:
+		err = p.open(ctx, d)
+	case exchange.Opened:
+		err = p.stage(ctx, d)
+	case exchange.Handing:
+		err = p.handOver(ctx, d)
+	}
+	if err == nil || ctx.Err() != nil || errors.Is(err, exchange.ErrMoved) {
+		return nil
+	}
+	// A local fault: the row waits a little, the others go on.
+	_, again := p.apply(ctx, exchange.Move{ID: d.ID, From: d.State, By: exchange.Retrying, Due: p.Now().Add(localRetry), Text: localFault(err)})
+	return again
+}
+
+// localRetry is the wait after a fault of our own disk or folders.
+const localRetry = 30 * time.Second
+
+func (p *Pipeline) hold(ctx context.Context, d exchange.Delivery, cause exchange.Cause, text string) error {
+	_, err := p.apply(ctx, exchange.Move{ID: d.ID, From: d.State, By: exchange.Holding, Cause: cause, Text: text})
+	return err
+}

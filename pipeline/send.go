@@ -1,0 +1,307 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"gateway301/annex"
+	"gateway301/channels"
+	"gateway301/exchange"
+	"gateway301/schedule"
+)
+
+// A lane is the way to one partner: one pair at a time, in turn.
+type lane struct {
+	*Partner
+	mu        sync.Mutex
+	failures  int       // attempts in a row that did not reach the partner
+	downUntil time.Time // not called before
+	firstSeen map[string]sighting
+}
+
+// send works off what is due for a partner and returns how many attempts it made.
+func (p *Pipeline) send(ctx context.Context, l *lane) (int, error) {
+	for attempts := 0; ; attempts++ {
+		if err := ctx.Err(); err != nil {
+			return attempts, err
+		}
+		if p.stopped() || p.Now().Before(l.downUntil) {
+			return attempts, nil
+		}
+		stops, err := p.Ledger.Stopped(ctx)
+		if err != nil {
+			return attempts, err
+		}
+		if _, stopped := stops[l.Name]; stopped {
+			return attempts, nil
+		}
+		d, err := p.Ledger.NextToSend(ctx, p.Now(), l.Name, l.StrictOrder)
+		if errors.Is(err, exchange.ErrNotFound) {
+			return attempts, nil
+		}
+		if err != nil {
+			return attempts, err
+		}
+		a := attempt{p: p, lane: l, d: d}
+		if err := a.run(ctx); err != nil {
+			return attempts, err
+		}
+	}
+}
+
+// An attempt is one try to bring one delivery to its partner, or to find out how
+// an earlier try ended.
+type attempt struct {
+	p    *Pipeline
+	lane *lane
+	d    exchange.Delivery
+}
+
+func (a *attempt) run(ctx context.Context) error {
+	now := a.p.Now()
+	if a.d.State == exchange.Unknown {
+		return a.look(ctx)
+	}
+	if !a.lane.Window.Open(now, a.p.Location) {
+		next := a.lane.Window.NextOpen(now, a.p.Location)
+		return a.move(ctx, exchange.Postponed, next, exchange.NoCause, "waiting for window, next "+next.In(a.p.Location).Format("Mon 2006-01-02 15:04"))
+	}
+	if !a.d.SealedFor.IsZero() && now.After(a.d.SealedFor) {
+		return a.move(ctx, exchange.Holding, time.Time{}, exchange.KeyProblem,
+			"the certificate it was encrypted for expired on "+a.d.SealedFor.Format(time.DateOnly)+"; release it to have it sealed anew")
+	}
+	// A pair begun in the window is finished within the grace.
+	within := ctx
+	if closes := a.lane.Window.Closes(now, a.p.Location); !closes.IsZero() {
+		var cancel context.CancelFunc
+		within, cancel = context.WithDeadlineCause(ctx, closes.Add(a.lane.Grace), errWindowOver)
+		defer cancel()
+	}
+	begun, err := a.begin(within)
+	if err != nil || !begun {
+		return err
+	}
+	proof, err := a.put(within)
+	if errors.Is(err, context.DeadlineExceeded) && context.Cause(within) == errWindowOver {
+		err = errWindowOver
+	}
+	return a.after(ctx, proof, err)
+}
+
+// errWindowOver ends an attempt that outlasted its window and grace.
+var errWindowOver = errors.New("window and grace are over")
+
+// begin looks at the partner's folder, allots the number and records that the
+// line is used from here on.
+func (a *attempt) begin(ctx context.Context) (bool, error) {
+	m := exchange.Move{ID: a.d.ID, From: a.d.State, By: exchange.Begun, At: a.p.Now(), Due: a.p.Now(),
+		Change: func(d *exchange.Delivery) { d.Attempt++ }}
+	names := map[string]bool{}
+	if !a.d.HasNumber() {
+		files, _, err := a.lane.Channel.List(ctx, channels.Outgoing)
+		if err != nil {
+			return false, a.unreached(ctx, err)
+		}
+		for _, f := range files {
+			names[f.Name] = true
+		}
+	}
+	verfahren := annex.Verfahren(a.d.Mode == exchange.Production)
+	d, err := a.p.Ledger.Begin(ctx, m, exchange.Allotment{
+		Verfahren: verfahren,
+		First:     a.lane.FirstNumber,
+		Name:      func(n int) string { return annex.TransferName(verfahren, n) },
+		Stands:    func(name string) bool { return names[name] || names[name+annex.AUFSuffix] },
+		Stamp: func(taken time.Time, last string) (string, time.Time, error) {
+			now := a.p.Now()
+			stamp, wait, err := schedule.NextStamp(taken, now, last, a.lane.UniqueTime, a.p.Location)
+			if err != nil || wait == 0 {
+				return stamp, time.Time{}, err
+			}
+			return "", now.Add(wait), nil
+		},
+	})
+	wait, waits := errors.AsType[*exchange.WaitError](err)
+	switch {
+	case waits:
+		return false, a.move(ctx, exchange.Postponed, wait.Until, exchange.NoCause, "waiting for a free creation time")
+	case errors.Is(err, exchange.ErrExhausted):
+		return false, a.move(ctx, exchange.Holding, time.Time{}, exchange.NumbersExhausted,
+			"transfer numbers exhausted: files with all 1,000 names stand at the partner or are unfinished; ask the partner to fetch, then release")
+	case err != nil:
+		return false, err
+	}
+	a.d = d
+	a.p.moved(m, d)
+	a.p.wake()
+	return true, nil
+}
+
+// put brings the payload, then the Auftragsdatei.
+func (a *attempt) put(ctx context.Context) (string, error) {
+	retry := a.d.Attempt > 1
+	payload, err := a.p.Spool.Open(a.d.Intake, partSealed)
+	if err != nil {
+		return "", err
+	}
+	defer payload.Close()
+	order, err := a.order()
+	if err != nil {
+		return "", err
+	}
+	_, err = a.lane.Channel.Put(ctx, a.d.TransferName, payload, a.d.SealedSize, channels.PutOptions{Ours: retry})
+	if err != nil {
+		return "", fmt.Errorf("payload: %w", err)
+	}
+	published := a.d.Published // by an earlier attempt: then what stands there is ours
+	proof, err := a.lane.Channel.Put(ctx, a.d.TransferName+annex.AUFSuffix, bytes.NewReader(order), int64(len(order)), channels.PutOptions{
+		Ours:          published,
+		BeforePublish: func() error { return a.publishing(ctx) },
+	})
+	if err != nil {
+		return "", fmt.Errorf("Auftragsdatei: %w", err)
+	}
+	return proof.Text, nil
+}
+
+// publishing records the intent to publish: after this, only looking can tell.
+func (a *attempt) publishing(ctx context.Context) error {
+	rows, err := a.p.apply(ctx, exchange.Move{ID: a.d.ID, From: exchange.Sending, By: exchange.Publishing, Due: a.p.Now(),
+		Change: func(d *exchange.Delivery) { d.Published = true }})
+	if err == nil {
+		a.d = rows[0]
+	}
+	return err
+}
+
+// order writes the Auftragsdatei. A retry differs in DATUM_ÜBERTRAGUNG_GESENDET alone.
+func (a *attempt) order() ([]byte, error) {
+	verfahren, number, _, _ := annex.ParseTransferName(a.d.TransferName)
+	return annex.Auftragsdatei{
+		Verfahren: verfahren, TransferNummer: number,
+		AbsenderEigner: a.d.Owner, AbsenderPhysikalisch: a.d.Physical,
+		EmpfaengerNutzer: a.d.EncryptTo, EmpfaengerPhysikalisch: a.d.SendTo,
+		Dateiname: a.d.Envelope.ApplicationRef, DatumErstellung: a.d.Created,
+		DatumGesendet:    a.p.Now().In(a.p.Location).Format(exchange.Stamp),
+		GroesseNutzdaten: a.d.Size, GroesseUebertragung: a.d.SealedSize,
+		Zeichensatz:      annex.ZeichensatzI1,
+		Verschluesselung: annex.KryptoCMS, Unterschrift: annex.KryptoCMS,
+	}.Encode()
+}
+
+// after decides what an attempt means. Every error lands somewhere: one that
+// nobody recognised is a reason to try again, and never a success; once the
+// intent to publish stands, it is a reason to look.
+func (a *attempt) after(ctx context.Context, proof string, err error) error {
+	ctx = context.WithoutCancel(ctx) // what happened is recorded even while we stop
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	switch {
+	case err == nil:
+		a.lane.failures = 0
+		return a.delivered(ctx, proof)
+	case errors.Is(err, channels.ErrExists):
+		return a.move(ctx, exchange.Holding, time.Time{}, exchange.NameTaken, text)
+	case errors.Is(err, channels.ErrUnknown), errors.Is(err, channels.ErrSize), a.d.Published && !errors.Is(err, channels.ErrRefused):
+		return a.move(ctx, exchange.Unclear, a.p.Now(), exchange.NoCause, text)
+	case errors.Is(err, channels.ErrRefused):
+		return a.move(ctx, exchange.Holding, time.Time{}, exchange.PartnerRefused, text)
+	case errors.Is(err, context.Canceled):
+		return a.move(ctx, exchange.Stopped, a.p.Now(), exchange.NoCause, "stopped by us before anything was published")
+	case errors.Is(err, errWindowOver):
+		return a.move(ctx, exchange.Stopped, a.lane.Window.NextOpen(a.p.Now(), a.p.Location), exchange.NoCause, text)
+	case errors.Is(err, channels.ErrLogin), errors.Is(err, channels.ErrHostKey):
+		if err := a.p.stop(ctx, a.lane, err); err != nil {
+			return err
+		}
+		return a.move(ctx, exchange.Stopped, a.p.Now(), exchange.NoCause, text)
+	case a.lane.Retry.Exhausted(a.d.Attempt):
+		return a.move(ctx, exchange.Holding, time.Time{}, exchange.TriesExhausted, fmt.Sprintf("%d attempts, the last: %s", a.d.Attempt, text))
+	}
+	next := a.p.Now().Add(a.lane.Retry.Next(a.d.Attempt, rand.Float64()))
+	return a.move(ctx, exchange.LineFailed, next, exchange.NoCause, text)
+}
+
+// unreached is an attempt that ended before the line was used for this file: it
+// is not counted, and the partner is left alone for a while.
+func (a *attempt) unreached(ctx context.Context, err error) error {
+	from := context.WithoutCancel(ctx)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, channels.ErrLogin), errors.Is(err, channels.ErrHostKey):
+		return a.p.stop(from, a.lane, err)
+	case errors.Is(err, channels.ErrRefused) && a.d.State == exchange.Sealed:
+		return a.move(from, exchange.Holding, time.Time{}, exchange.PartnerRefused, err.Error())
+	}
+	a.lane.failures++
+	a.lane.downUntil = a.p.Now().Add(a.lane.Retry.Next(a.lane.failures, rand.Float64()))
+	return a.move(from, exchange.Postponed, a.lane.downUntil, exchange.NoCause,
+		"partner not reached: "+err.Error()+"; next try "+a.lane.downUntil.In(a.p.Location).Format(time.TimeOnly))
+}
+
+// stop keeps the partner from being called: repeated logins lock accounts, and
+// an unknown host key may be an attack.
+func (p *Pipeline) stop(ctx context.Context, l *lane, err error) error {
+	cause := exchange.LoginFailed
+	if errors.Is(err, channels.ErrHostKey) {
+		cause = exchange.HostKey
+	}
+	p.Log.Error().Str(logPartner, l.Name).Str(logCause, string(cause)).Str(logReason, err.Error()).Msg("partner stopped")
+	p.troubles.add()
+	return p.Ledger.StopPartner(ctx, exchange.Stop{Partner: l.Name, At: p.Now(), Cause: cause, Text: err.Error(), Credential: l.Credential})
+}
+
+// look finds out how an earlier attempt ended, by what stands at the partner.
+func (a *attempt) look(ctx context.Context) error {
+	name := a.d.TransferName + annex.AUFSuffix
+	sight, err := a.lane.Channel.Look(ctx, name)
+	if err != nil {
+		return a.unreached(ctx, err)
+	}
+	switch {
+	case !a.d.Published:
+		return a.move(ctx, exchange.NotThere, a.p.Now(), exchange.NoCause, "looked: publishing had not begun")
+	case sight.Final != nil && sight.Final.Size == annex.AuftragsdateiSize:
+		return a.delivered(ctx, "looked: "+name+" stands at the partner, 348 bytes")
+	case sight.Final != nil || sight.Temporary != nil:
+		return a.move(ctx, exchange.NotThere, a.p.Now(), exchange.NoCause, "looked: "+name+" is not complete at the partner")
+	case a.lane.WhenVanished == exchange.VanishedResend:
+		return a.move(ctx, exchange.NotThere, a.p.Now(), exchange.NoCause,
+			"looked: "+name+" is gone; sent again under the same name, as the partner's row says")
+	}
+	return a.move(ctx, exchange.Holding, time.Time{}, exchange.OutcomeUnknown,
+		"the line broke while "+name+" was published, and it is not there: the partner may have fetched it; ask the partner, then release or reject by hand")
+}
+
+// delivered records the proof and when waiting for an answer ends.
+func (a *attempt) delivered(ctx context.Context, proof string) error {
+	now := a.p.Now()
+	until := now.Add(a.lane.AnswerPeriod)
+	if a.lane.Answers == exchange.AnswersNever || a.d.Kind == exchange.Answer {
+		until = now
+	}
+	_, err := a.p.apply(ctx, exchange.Move{ID: a.d.ID, From: a.d.State, By: exchange.Proven, At: now, Due: until, Text: proof,
+		Change: func(d *exchange.Delivery) { d.DeliveredAt, d.AnswerBy, d.Proof = now, until, proof }})
+	return err
+}
+
+func (a *attempt) move(ctx context.Context, by exchange.Happening, due time.Time, cause exchange.Cause, text string) error {
+	rows, err := a.p.apply(ctx, exchange.Move{ID: a.d.ID, From: a.d.State, By: by, Due: due, Cause: cause, Text: text,
+		Change: func(d *exchange.Delivery) {
+			if by == exchange.NotThere { // the next attempt starts afresh
+				d.Published = false
+			}
+		}})
+	if err == nil {
+		a.d = rows[0]
+	}
+	return err
+}

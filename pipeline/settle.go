@@ -1,0 +1,32 @@
+package pipeline
+
+import (
+	"context"
+
+	"gateway301/exchange"
+)
+
+// settle ends the waiting for answers whose period has passed.
+func (p *Pipeline) settle(ctx context.Context) (int, error) {
+	settled := 0
+	for {
+		rows, err := p.Ledger.Due(ctx, p.Now(), 100, nil, exchange.Delivered)
+		if err != nil || len(rows) == 0 {
+			return settled, err
+		}
+		for _, d := range rows {
+			m := exchange.Move{ID: d.ID, From: d.State, By: exchange.PeriodPassed, Text: "no rejection came within the period"}
+			if l := p.partners[d.Partner]; d.Kind == exchange.Answer {
+				m.Text = "an answer is not answered"
+			} else if l != nil && l.Answers == exchange.AnswersAlways {
+				m.By, m.Text = exchange.AnswerLate, "the partner's answer did not come within the period; ask the partner"
+			} else if l != nil && l.Answers == exchange.AnswersNever {
+				m.Text = "this partner never answers"
+			}
+			if _, err := p.apply(ctx, m); err != nil {
+				return settled, err
+			}
+			settled++
+		}
+	}
+}
