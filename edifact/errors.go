@@ -25,8 +25,8 @@ var (
 	// ErrSegmentTooLong: a segment is longer than Options.MaxSegment. It points
 	// at the first byte too many.
 	ErrSegmentTooLong = errors.New("segment is longer than allowed")
-	// ErrTooManyValues: a segment holds more separators than a quarter of
-	// Options.MaxSegment. It points at the first one too many.
+	// ErrTooManyValues is no longer returned: a segment may hold as many values
+	// as it has room for.
 	ErrTooManyValues = errors.New("segment has more values than allowed")
 	// ErrUNA: the service string advice cannot be used. See the three below.
 	ErrUNA = errors.New("UNA cannot be used")

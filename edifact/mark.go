@@ -1,15 +1,15 @@
 package edifact
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 )
 
-// chunk is how many bytes are marked at a time: one bit each in a uint64.
-const chunk = 64
-
-// released, in an entry of marker.ends, says that the segment holds a release character.
-const released = 1 << 31
+const (
+	chunk = 64      // bytes marked at a time: one bit each in a word
+	block = 64 << 6 // bytes marked in a row, so that they are still in the first-level cache when they are used
+)
 
 // What a byte means to the marker.
 const (
@@ -24,236 +24,235 @@ const (
 // piece, and what it finds does not depend on where the pieces end: the only
 // thing that reaches over a border is the carried bit.
 type marker struct {
-	marks []uint32 // positions of separators and terminators in the buffer, ascending; n are valid
-	ends  []uint32 // for each terminator its index in marks, with the bit released; en are valid
-	n, en int
-	limit int // length that marks may grow to
+	all  []uint64 // a bit for every byte of the buffer: a separator or terminator in force
+	ends []uint32 // positions of the terminators, ascending; en are valid
+	rels []uint32 // positions of the release characters, ascending; rn are valid
 
-	carry   bool // the byte before the next one to be marked is a release character in force
-	pending bool // ends[pendEnd], when it comes, is of a segment with a release character
-	pendEnd int
-	nul     int // position of the first NUL; -1: none so far. Nothing is marked behind it.
+	en, rn int
+	carry  bool // the last byte marked is a release character in force
+	nul    int  // position of the first NUL; -1: none so far. Nothing is marked behind it.
 
+	kernel  bool // use the assembly kernel, where there is one
 	seps    Separators
 	class   [256]uint8
-	pattern [4]uint64 // component, element, terminator, release: the byte in all eight places
+	pattern pattern
+	term    [block / chunk]uint64 // as all, for the terminators of one block
 }
+
+// pattern is component separator, element separator and terminator, each
+// filling a register of the kernel.
+type pattern [3][2]uint64
 
 // use sets the separators in force and forgets everything marked before.
 func (m *marker) use(s Separators) {
 	m.seps = s
-	m.n, m.en, m.carry, m.pending, m.nul = 0, 0, false, false, -1
+	m.en, m.rn, m.carry, m.nul = 0, 0, false, -1
 	m.class = [256]uint8{}
-	rel := s.Release
-	if rel == ' ' {
-		rel = 0 // none in use: look for NUL a second time
-	} else {
-		m.class[rel] = release
+	if s.Release != ' ' {
+		m.class[s.Release] = release
 	}
 	m.class[0] = nul
 	m.class[s.Component] = separator
 	m.class[s.Element] = separator
 	m.class[s.Terminator] = terminator
-	for i, c := range [4]byte{s.Component, s.Element, s.Terminator, rel} {
-		m.pattern[i] = uint64(c) * 0x0101010101010101
+	for i, c := range [...]byte{s.Component, s.Element, s.Terminator} {
+		w := uint64(c) * 0x0101010101010101
+		m.pattern[i] = [2]uint64{w, w}
 	}
 }
 
-// room makes sure that the lists take what a block of n bytes can hold.
-// The chunk of slack lets a kernel write a few entries ahead.
-func (m *marker) room(n int) {
-	if need := m.n + n + chunk; need > len(m.marks) {
-		longer := make([]uint32, max(need, min(2*len(m.marks), m.limit)))
-		copy(longer, m.marks[:m.n])
-		m.marks = longer
-	}
-	if need := m.en + n + chunk; need > len(m.ends) {
-		longer := make([]uint32, need)
-		copy(longer, m.ends[:m.en])
-		m.ends = longer
-	}
-}
-
-// mark goes through buf[from:to] and returns how far it came: to, or the
-// position of a NUL.
+// mark goes through buf[from:to], at most a block, and returns how far it
+// came: to, or the position of a NUL.
 func (m *marker) mark(buf []byte, from, to int) int {
+	if at := bytes.IndexByte(buf[from:to], 0); at >= 0 {
+		to = from + at
+		m.nul = to
+	}
+	first := from // the first byte that is not released by the one before this piece
+	if m.carry && from < to {
+		first++
+		m.carry = false
+	}
+	rels := m.release(buf, first, to)
 	m.room(to - from)
-	for to-from >= chunk && m.nul < 0 {
-		if !m.carry {
-			if from = m.markChunks(buf, from, to); to-from < chunk {
-				break
+
+	// Whole chunks in parallel; what stands before and behind them byte by byte.
+	a := min(to, (from+chunk-1)&^(chunk-1))
+	z := max(a, to&^(chunk-1))
+	m.markBytes(buf, from, a, first, rels)
+	if a < z {
+		words := m.all[a/chunk : z/chunk]
+		m.compare(buf[a:z], words, m.term[:len(words)])
+		if first > a && from == a {
+			words[0] &^= 1
+			m.term[0] &^= 1
+		}
+		for _, r := range rels {
+			if i := int(r) + 1; i >= a && i < z {
+				m.all[i/chunk] &^= 1 << (i % chunk)
+				m.term[(i-a)/chunk] &^= 1 << (i % chunk)
 			}
 		}
-		// A chunk with a release character, a NUL or a carried bit.
-		m.markChunk(from, look((*[chunk]byte)(buf[from:]), &m.pattern))
-		from += chunk
+		m.list(a, len(words))
 	}
-	if m.nul < 0 {
-		m.markBytes(buf, from, to)
-	}
-	m.flag()
-	if m.nul >= 0 {
-		return m.nul
-	}
+	m.markBytes(buf, z, to, first, rels)
 	return to
 }
 
-// masks has a bit for each byte of a chunk, the first byte lowest.
-type masks struct {
-	all  uint64 // component and element separators and terminators
-	term uint64 // terminators
-	rel  uint64 // release characters
-	nul  uint64
-}
-
-// look compares one chunk with the pattern, byte by byte in parallel. All
-// separators are ASCII, so a byte with the high bit set is never one, and
-// adding 0x7f to seven bits carries into the eighth unless they are zero.
-func look(p *[chunk]byte, pattern *[4]uint64) (m masks) {
-	for i := 0; i < chunk; i += 8 {
-		w := binary.LittleEndian.Uint64(p[i : i+8 : i+8])
-		low := w & low7
-		c := (low ^ pattern[0]) + low7
-		e := (low ^ pattern[1]) + low7
-		t := (low ^ pattern[2]) + low7
-		r := (low ^ pattern[3]) + low7
-		z := low + low7
-		m.all |= gather(^(c&e&t | w)) << i
-		m.term |= gather(^(t | w)) << i
-		m.rel |= gather(^(r | w)) << i
-		m.nul |= gather(^(z | w)) << i
+// room makes sure that the lists take what a piece of n bytes can hold, with a
+// few entries of slack that list may write ahead.
+func (m *marker) room(n int) {
+	if need := m.en + n + slack; need > len(m.ends) {
+		m.ends = lengthen(m.ends, max(need, minEnds))
 	}
-	m.rel &^= m.nul // the same where no release character is in use
-	return m
 }
 
 const (
-	low7 = 0x7f7f7f7f7f7f7f7f
-	high = 0x8080808080808080
+	slack   = 4
+	minEnds = 1024 // more than an ordinary block has
 )
 
-// gather collects the highest bit of each byte into the lowest eight bits.
-func gather(x uint64) uint64 { return x & high * 0x0002040810204081 >> 56 }
-
-// markChunk enters one chunk at position from with whatever it holds.
-func (m *marker) markChunk(from int, k masks) {
-	m.flag()
-	if k.nul != 0 {
-		at := bits.TrailingZeros64(k.nul)
-		m.nul = from + at
-		before := uint64(1)<<at - 1
-		k.all, k.term, k.rel = k.all&before, k.term&before, k.rel&before
-	}
-	if m.carry {
-		k.all, k.term, k.rel = k.all&^1, k.term&^1, k.rel&^1
-		m.carry = false
-	}
-	var rels uint64
-	for k.rel != 0 {
-		r := k.rel & -k.rel
-		next := r << 1
-		rels |= r
-		k.rel &^= r | next
-		k.all &^= next
-		k.term &^= next
-		m.carry = next == 0
-	}
-	if m.nul >= 0 {
-		m.carry = false
-	}
-	for k.all != 0 {
-		at := k.all & -k.all
-		k.all &^= at
-		m.marks[m.n] = uint32(from + bits.TrailingZeros64(at))
-		if k.term&at != 0 {
-			entry := uint32(m.n)
-			if before := rels & (at - 1); before != 0 || m.pending {
-				entry |= released
-				rels &^= before
-				m.pending = false
-			}
-			m.ends[m.en] = entry
-			m.en++
-		}
-		m.n++
-	}
-	if rels != 0 {
-		m.pending, m.pendEnd = true, m.en
-	}
+func lengthen[T any](s []T, n int) []T {
+	t := make([]T, n)
+	copy(t, s)
+	return t
 }
 
-// flag settles what an earlier chunk left pending.
-func (m *marker) flag() {
-	if m.pending && m.en > m.pendEnd {
-		m.ends[m.pendEnd] |= released
-		m.pending = false
-	}
-}
-
-// markBytes does one byte at a time what the others do in parallel: the
-// heads and tails that fill no chunk.
-func (m *marker) markBytes(buf []byte, from, to int) {
-	m.flag()
-	for i, b := range buf[from:to] {
-		switch c := m.class[b]; {
-		case c == nul:
-			m.nul, m.carry = from+i, false
-			return
-		case m.carry:
-			m.carry = false
-		case c == release:
-			m.carry = true
-			m.pending, m.pendEnd = true, m.en
-		case c == terminator:
-			entry := uint32(m.n)
-			if m.pending {
-				entry |= released
-				m.pending = false
-			}
-			m.ends[m.en] = entry
-			m.en++
-			fallthrough
-		case c == separator:
-			m.marks[m.n] = uint32(from + i)
-			m.n++
-		}
-	}
-}
-
-// markChunksGo enters whole chunks as long as they hold neither release
-// character nor NUL, and returns where it stopped.
-func (m *marker) markChunksGo(buf []byte, from, to int) int {
-	n, en := m.n, m.en
-	pc, pe, pt, pr := m.pattern[0], m.pattern[1], m.pattern[2], m.pattern[3]
-	for ; to-from >= chunk; from += chunk {
-		p := (*[chunk]byte)(buf[from:])
-		var all, term uint64
-		odd := uint64(high)
-		for i := 0; i < chunk; i += 8 {
-			w := binary.LittleEndian.Uint64(p[i : i+8 : i+8])
-			low := w & low7
-			c := (low ^ pc) + low7
-			e := (low ^ pe) + low7
-			t := (low ^ pt) + low7
-			odd &= ((low^pr)+low7)&(low+low7) | w
-			all |= gather(^(c&e&t | w)) << i
-			term |= gather(^(t | w)) << i
-		}
-		if odd != high {
+// release finds the release characters in buf[from:to] and returns their
+// positions. It is the only place where the order of bytes matters: what
+// stands behind one has lost its meaning, be it another one.
+func (m *marker) release(buf []byte, from, to int) []uint32 {
+	had := m.rn
+	for from < to && m.seps.Release != ' ' {
+		at := bytes.IndexByte(buf[from:to], m.seps.Release)
+		if at < 0 {
 			break
 		}
-		for t := term; t != 0; t &= t - 1 {
-			m.ends[en] = uint32(n + bits.OnesCount64(all&(t&-t-1)))
-			en++
+		from += at
+		if m.rn == len(m.rels) {
+			m.rels = lengthen(m.rels, max(64, 2*m.rn))
 		}
-		for ; all != 0; all &= all - 1 {
-			m.marks[n] = uint32(from + bits.TrailingZeros64(all))
-			n++
-		}
+		m.rels[m.rn] = uint32(from)
+		m.rn++
+		from += 2
+		m.carry = from > to
 	}
-	m.n, m.en = n, en
-	return from
+	return m.rels[had:m.rn]
 }
 
-// markChunks is the kernel in use.
-func (m *marker) markChunks(buf []byte, from, to int) int { return m.markChunksGo(buf, from, to) }
+// markBytes marks buf[from:to], in one chunk, byte by byte.
+func (m *marker) markBytes(buf []byte, from, to, first int, rels []uint32) {
+	if from == to {
+		return
+	}
+	if from%chunk == 0 {
+		m.all[from/chunk] = 0
+	}
+	for len(rels) > 0 && int(rels[0])+1 < from {
+		rels = rels[1:]
+	}
+	for i := max(from, first); i < to; i++ {
+		if len(rels) > 0 && int(rels[0])+1 == i {
+			rels = rels[1:]
+			continue
+		}
+		switch m.class[buf[i]] {
+		case terminator:
+			m.ends[m.en] = uint32(i)
+			m.en++
+			fallthrough
+		case separator:
+			m.all[i/chunk] |= 1 << (i % chunk)
+		}
+	}
+}
+
+// compare sets the words of all and term for b, which is as many chunks as
+// there are words.
+func (m *marker) compare(b []byte, all, term []uint64) {
+	if m.kernel {
+		compareKernel(b, all, term, &m.pattern)
+		return
+	}
+	compareGo(b, all, term, &m.pattern)
+}
+
+// compareGo is compare without assembly.
+//
+// All separators are ASCII. So a byte with the high bit set is never one, and
+// in the others adding 0x7f to seven bits carries into the eighth unless they
+// are zero: eight comparisons in one addition.
+func compareGo(b []byte, all, term []uint64, p *pattern) {
+	pc, pe, pt := p[0][0], p[1][0], p[2][0]
+	term = term[:len(all)]
+	for k := range all {
+		c := (*[chunk]byte)(b[k*chunk:])
+		a0, t0 := compareWord(binary.LittleEndian.Uint64(c[0:]), pc, pe, pt)
+		a1, t1 := compareWord(binary.LittleEndian.Uint64(c[8:]), pc, pe, pt)
+		a2, t2 := compareWord(binary.LittleEndian.Uint64(c[16:]), pc, pe, pt)
+		a3, t3 := compareWord(binary.LittleEndian.Uint64(c[24:]), pc, pe, pt)
+		a := a0 | a1<<8 | a2<<16 | a3<<24
+		t := t0 | t1<<8 | t2<<16 | t3<<24
+		a0, t0 = compareWord(binary.LittleEndian.Uint64(c[32:]), pc, pe, pt)
+		a1, t1 = compareWord(binary.LittleEndian.Uint64(c[40:]), pc, pe, pt)
+		a2, t2 = compareWord(binary.LittleEndian.Uint64(c[48:]), pc, pe, pt)
+		a3, t3 = compareWord(binary.LittleEndian.Uint64(c[56:]), pc, pe, pt)
+		all[k] = ^(a | a0<<32 | a1<<40 | a2<<48 | a3<<56)
+		term[k] = ^(t | t0<<32 | t1<<40 | t2<<48 | t3<<56)
+	}
+}
+
+// compareWord has a zero bit in the lowest eight for each byte of w that is
+// found. The multiplication gathers the high bit of every byte in one byte.
+func compareWord(w, pc, pe, pt uint64) (all, term uint64) {
+	const (
+		low7   = 0x7f7f7f7f7f7f7f7f
+		high   = 0x8080808080808080
+		gather = 0x0002040810204081
+	)
+	low := w & low7
+	t := (low ^ pt) + low7 | w
+	s := ((low^pc)+low7)&((low^pe)+low7)&t | w
+	return s & high * gather >> 56, t & high * gather >> 56
+}
+
+// list turns the terminators of n chunks, the first of them at position from,
+// into positions.
+//
+// It writes without asking how much there is to write: four entries at a time,
+// of which those that are none are overwritten by the next ones. A branch for
+// every terminator would be guessed wrongly too often.
+func (m *marker) list(from, n int) {
+	en := m.en
+	for k, t := range m.term[:n] {
+		if t == 0 {
+			continue
+		}
+		base := uint32(from + k*chunk)
+		count := bits.OnesCount64(t)
+		for i := en; t != 0; i += 4 {
+			e := (*[4]uint32)(m.ends[i:])
+			e[0] = base + uint32(bits.TrailingZeros64(t))
+			t &= t - 1
+			e[1] = base + uint32(bits.TrailingZeros64(t))
+			t &= t - 1
+			e[2] = base + uint32(bits.TrailingZeros64(t))
+			t &= t - 1
+			e[3] = base + uint32(bits.TrailingZeros64(t))
+			t &= t - 1
+		}
+		en += count
+	}
+	m.en = en
+}
+
+// separatorFrom returns the first marked position at or behind p. There must be one.
+func (m *marker) separatorFrom(p uint32) uint32 {
+	k := p / chunk
+	if w := m.all[k] >> (p % chunk); w != 0 {
+		return p + uint32(bits.TrailingZeros64(w))
+	}
+	for k++; m.all[k] == 0; k++ {
+	}
+	return k*chunk + uint32(bits.TrailingZeros64(m.all[k]))
+}

@@ -8,20 +8,17 @@ import (
 
 const (
 	lenTag  = 3
-	block   = 4 << 10  // marked at a time, so that the lists stay in the first-level cache
 	readLen = 32 << 10 // read at a time
 
 	defaultSegment = 64 << 10
 	maxSegment     = 16 << 20
-	minValues      = 1024
 	maxTags        = 256 // different tags remembered as strings
 )
 
 // Options are the limits and habits of a [Reader] or [Walker]. The zero value is useful.
 type Options struct {
 	// MaxSegment is the length in bytes, terminator included, that a segment
-	// may have: 64 KiB if 0, and never more than 16 MiB. A segment may hold a
-	// quarter as many separators, or 1024 if that is more.
+	// may have: 64 KiB if 0, and never more than 16 MiB.
 	MaxSegment int
 	// SeveralInterchanges: a UNA or UNB behind a UNZ begins another interchange
 	// (ISO 9735). Otherwise the walker goes on as well, but reports it.
@@ -49,9 +46,10 @@ type Reader struct {
 	base              int64 // offset of buf[0] in the file
 
 	marker
-	mi, ei int // next in marks, next in ends
+	ei, ri   int  // next in ends and rels
+	released bool // the segment handed out last holds a release character
 
-	maxSegment, maxValues int
+	maxSegment int
 
 	head     bool  // a service string advice may stand here
 	number   int64 // segments handed out
@@ -74,9 +72,9 @@ func NewReader(src io.Reader, o Options) *Reader {
 		r.maxSegment = defaultSegment
 	}
 	r.maxSegment = min(r.maxSegment, maxSegment)
-	r.maxValues = max(minValues, r.maxSegment/4)
-	r.limit = r.maxValues + block + chunk
 	r.buf = make([]byte, readLen)
+	r.all = make([]uint64, readLen/chunk)
+	r.kernel = haveKernel()
 	r.tags = make(map[[lenTag]byte]string)
 	r.use(DefaultSeparators())
 	return r
@@ -116,26 +114,26 @@ func (r *Reader) Next() (Segment, error) {
 			return Segment{}, err
 		}
 	}
-	entry := r.ends[r.ei]
-	last := entry &^ released
-	start, end := r.pos, int(r.marks[last])
+	start, end := r.pos, int(r.ends[r.ei])
 	for start < end && (r.buf[start] == '\n' || r.buf[start] == '\r') {
 		start++
 	}
-	seg := Segment{r: r, start: uint32(start), end: uint32(end), m0: uint32(r.mi), m1: last,
-		released: entry&released != 0, number: r.number + 1}
-	if int(r.marks[r.mi])-start != lenTag || !isTag(r.buf[start:start+lenTag]) ||
-		end-start >= r.maxSegment || int(last)-r.mi > r.maxValues {
+	s := r.buf[start : end+1]
+	if len(s) <= lenTag || !isTag(s[:lenTag]) || r.class[s[lenTag]]-separator > terminator-separator || len(s) > r.maxSegment {
 		r.err = r.fault(start, end+1, nil)
 		return Segment{}, r.err
 	}
+	r.released = false
+	for r.ri < r.rn && int(r.rels[r.ri]) < end {
+		r.released = true
+		r.ri++
+	}
 	r.ei++
-	r.mi = int(last) + 1
 	r.pos = end + 1
 	r.number++
-	r.head = r.buf[start] == 'U' && r.buf[start+1] == 'N' && r.buf[start+2] == 'Z'
+	r.head = s[0] == 'U' && s[1] == 'N' && s[2] == 'Z'
 	r.lastUNZ = r.head
-	return seg, nil
+	return Segment{r, uint32(start), uint32(end)}, nil
 }
 
 func isTag(b []byte) bool {
@@ -210,7 +208,7 @@ func (r *Reader) advice() error {
 // was marked with the old ones.
 func (r *Reader) restart(s Separators) {
 	r.use(s)
-	r.mi, r.ei, r.scanned = 0, 0, r.pos
+	r.ei, r.ri, r.scanned = 0, 0, r.pos
 }
 
 func (r *Reader) adviceError(at int, err error) error {
@@ -262,13 +260,17 @@ func (r *Reader) fill() error {
 	for r.pos < r.scanned && (r.buf[r.pos] == '\n' || r.buf[r.pos] == '\r') {
 		r.pos++
 	}
-	// Only marks of the unfinished segment remain: to the front with them.
-	r.n = copy(r.marks, r.marks[r.mi:r.n])
-	r.mi, r.ei, r.en, r.pendEnd = 0, 0, 0, 0
+	if r.ri < r.rn { // of the unfinished segment; one is enough to know that it holds one
+		r.rels[0] = r.rels[r.ri]
+		r.rn = 1
+	} else {
+		r.rn = 0
+	}
+	r.ei, r.en, r.ri = 0, 0, 0
 	switch {
 	case r.nul >= 0:
 		return r.fault(r.pos, r.nul, ErrNUL)
-	case r.scanned-r.pos > r.maxSegment, r.n > r.maxValues:
+	case r.scanned-r.pos > r.maxSegment:
 		return r.fault(r.pos, r.scanned, nil)
 	}
 	for r.scanned == r.end {
@@ -277,31 +279,35 @@ func (r *Reader) fill() error {
 		}
 		r.read()
 	}
-	to := min(r.end, r.scanned+block)
+	to := min(r.end, r.scanned&^(chunk-1)+block)
 	r.scanned = r.mark(r.buf, r.scanned, to)
 	return nil
 }
 
 // read makes room in the buffer and reads once.
 func (r *Reader) read() {
-	if r.pos > 0 {
-		copy(r.buf, r.buf[r.pos:r.end])
-		for i := r.mi; i < r.n; i++ {
-			r.marks[i] -= uint32(r.pos)
+	if drop := r.pos &^ (chunk - 1); drop > 0 { // whole chunks, so that the marks keep their bits
+		copy(r.buf, r.buf[drop:r.end])
+		copy(r.all, r.all[drop/chunk:(r.scanned+chunk-1)/chunk])
+		for i := r.ei; i < r.en; i++ {
+			r.ends[i] -= uint32(drop)
 		}
-		r.base += int64(r.pos)
+		for i := r.ri; i < r.rn; i++ {
+			r.rels[i] -= uint32(drop)
+		}
 		if r.nul >= 0 {
-			r.nul -= r.pos
+			r.nul -= drop
 		}
-		r.scanned -= r.pos
-		r.end -= r.pos
-		r.pos = 0
+		r.base += int64(drop)
+		r.pos -= drop
+		r.scanned -= drop
+		r.end -= drop
 	}
 	if r.end == len(r.buf) {
 		// Only for a segment that outgrows it, and no further than that needs.
-		bigger := make([]byte, max(len(r.buf)+block, min(2*len(r.buf), r.maxSegment+block)))
-		copy(bigger, r.buf[:r.end])
-		r.buf = bigger
+		n := max(len(r.buf)+block, min(2*len(r.buf), (r.maxSegment+block)&^(block-1)))
+		r.buf = lengthen(r.buf, n)
+		r.all = lengthen(r.all, n/chunk)
 	}
 	n, err := r.src.Read(r.buf[r.end:])
 	if n < 0 || n > len(r.buf)-r.end {
@@ -365,16 +371,12 @@ func (r *Reader) fault(start, stop int, cause error) error {
 	}
 	pos.Tag = string(s[:lenTag])
 	at := stop
-	marks := r.marks[r.mi:r.n]
 	if stop-start > r.maxSegment {
 		at, cause = start+r.maxSegment, ErrSegmentTooLong
 	}
-	if len(marks) > r.maxValues && int(marks[r.maxValues]) < at {
-		at, cause = int(marks[r.maxValues]), ErrTooManyValues
-	}
-	for _, p := range marks {
-		if int(p) >= at {
-			break
+	for p := start + lenTag; p < at; p++ {
+		if p >= r.scanned || r.all[p/chunk]>>(p%chunk)&1 == 0 {
+			continue
 		}
 		pos.Component++
 		if r.buf[p] == r.seps.Element {

@@ -303,22 +303,6 @@ func TestReaderLongSegments(t *testing.T) {
 	}
 }
 
-func TestReaderTooManyValues(t *testing.T) {
-	fits := "UNB" + strings.Repeat("+", 16<<10) + "'"
-	r := NewReader(strings.NewReader(fits), Options{})
-	if s, err := r.Next(); err != nil || s.Elements() != 16<<10 {
-		t.Fatal(err)
-	}
-	over := "UNB" + strings.Repeat("+", 16<<10+1) + "'"
-	for name, src := range arrivals(over) {
-		_, err := NewReader(src, Options{}).Next()
-		var se *SyntaxError
-		if !errors.As(err, &se) || se.Err != ErrTooManyValues || se.Pos.Offset != 3+16<<10 {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
 // Line breaks between segments are no segment and take no room, however many.
 func TestReaderManyLineBreaks(t *testing.T) {
 	in := io.MultiReader(strings.NewReader("UNB+A'"), bytes.NewReader(bytes.Repeat([]byte("\r\n"), 1<<20)), strings.NewReader("UNZ'"))

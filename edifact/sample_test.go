@@ -38,14 +38,14 @@ func sample(n int, s Separators) []byte {
 		segments := 10 + rng.IntN(30)
 		for range segments {
 			b = append(b, tags[rng.IntN(len(tags))]...)
-			for range 4 + rng.IntN(4) {
+			for range 4 + rng.IntN(5) {
 				if rng.IntN(5) == 0 {
 					b = append(b, s.Component)
 				} else {
 					b = append(b, s.Element)
 				}
 				at := rng.IntN(50)
-				for i := range 2 + rng.IntN(9) {
+				for i := range 2 + rng.IntN(8) {
 					if i == 1 && at == 0 {
 						b = append(b, s.Release, [...]byte{s.Component, s.Element, s.Release, s.Terminator}[rng.IntN(4)])
 						continue

@@ -10,10 +10,7 @@ import "bytes"
 // ISO 9735.
 type Segment struct {
 	r          *Reader
-	start, end uint32 // in r.buf; end is the terminator
-	m0, m1     uint32 // in r.marks: its first separator, its terminator
-	released   bool   // a release character occurs
-	number     int64
+	start, end uint32 // in r.buf: the tag, the terminator
 }
 
 // Tag returns the segment tag. It allocates only for a tag not seen before.
@@ -27,7 +24,7 @@ func (s Segment) Is(tag string) bool {
 // Elements returns the number of elements after the tag, empty ones counted.
 func (s Segment) Elements() int {
 	n, sep := 0, s.r.seps.Element
-	for _, p := range s.r.marks[s.m0:s.m1] {
+	for p := s.r.separatorFrom(s.start); p < s.end; p = s.r.separatorFrom(p + 1) {
 		if s.r.buf[p] == sep {
 			n++
 		}
@@ -39,13 +36,13 @@ func (s Segment) Elements() int {
 // the element is there, and 0 if it is absent.
 func (s Segment) Components(element int) int {
 	n := 0
+	if element == 0 {
+		n = 1 // the tag itself, which the cursor leaves out
+	}
 	for c := s.Cursor(); c.element <= element && c.Next(); {
 		if c.element == element {
 			n++
 		}
-	}
-	if element == 0 {
-		n++ // the tag itself, which the cursor leaves out
 	}
 	return n
 }
@@ -66,7 +63,7 @@ func (s Segment) Value(element, component int) []byte {
 func (s Segment) Raw() []byte { return s.r.buf[s.start : s.end+1 : s.end+1] }
 
 // Number is the segment's number in the file, counted from 1.
-func (s Segment) Number() int64 { return s.number }
+func (s Segment) Number() int64 { return s.r.number }
 
 // Offset is where the tag begins, in bytes from the start of the file.
 func (s Segment) Offset() int64 { return s.r.base + int64(s.start) }
@@ -76,7 +73,7 @@ func (s Segment) End() int64 { return s.r.base + int64(s.end) + 1 }
 
 // Pos is the place of the whole segment.
 func (s Segment) Pos() Pos {
-	return Pos{Offset: s.Offset(), Segment: s.number, Tag: s.Tag()}
+	return Pos{Offset: s.Offset(), Segment: s.Number(), Tag: s.Tag()}
 }
 
 // PosOf is the place of one value. For an absent one it is the separator or
@@ -91,23 +88,25 @@ func (s Segment) PosOf(element, component int) Pos {
 // find returns the bounds of a value in r.buf. If it is absent, ok is false
 // and a is the separator or terminator that stands in its place.
 func (s Segment) find(element, component int) (a, b uint32, ok bool) {
-	buf, sep := s.r.buf, s.r.seps.Element
+	sep := s.r.seps.Element
 	e, c, a := 0, 1, s.start
-	for _, p := range s.r.marks[s.m0 : s.m1+1] {
-		if e == element && c == component {
-			return a, p, true
-		}
-		if buf[p] == sep {
-			if e == element {
-				return p, p, false
-			}
+	for {
+		b = s.r.separatorFrom(a)
+		switch {
+		case e == element && c == component:
+			return a, b, true
+		case b == s.end:
+			return b, b, false
+		case s.r.buf[b] != sep:
+			c++
+		case e == element:
+			return b, b, false
+		default:
 			e++
-			c = 0
+			c = 1
 		}
-		c++
-		a = p + 1
+		a = b + 1
 	}
-	return s.end, s.end, false
 }
 
 // resolve returns buf[a:b] without its release characters. A value that holds
@@ -115,34 +114,30 @@ func (s Segment) find(element, component int) (a, b uint32, ok bool) {
 // values of a segment can be held at once and asking twice costs no room.
 func (s Segment) resolve(a, b uint32) []byte {
 	raw := s.r.buf[a:b:b]
-	if !s.released {
+	if !s.r.released {
 		return raw
 	}
 	i := bytes.IndexByte(raw, s.r.seps.Release)
 	if i < 0 {
 		return raw
 	}
-	need := int(s.end - s.start)
-	if len(s.r.scratch) < need {
+	if need := int(s.end - s.start); len(s.r.scratch) < need {
 		s.r.scratch = make([]byte, max(need, 256))
 	}
 	out := append(s.r.scratch[a-s.start:a-s.start:b-s.start], raw[:i]...)
-	for i >= 0 && i+1 < len(raw) {
-		raw = raw[i+1:]
-		// The first byte is the released one, whatever it is.
-		next := bytes.IndexByte(raw[1:], s.r.seps.Release)
-		if next < 0 {
+	for {
+		raw = raw[i+1:] // it begins with the released byte, whatever that is
+		if i = bytes.IndexByte(raw[1:], s.r.seps.Release); i < 0 {
 			return append(out, raw...)
 		}
-		i = next + 1
+		i++
 		out = append(out, raw[:i]...)
 	}
-	return out
 }
 
 // Cursor returns a cursor before the first value after the tag.
 func (s Segment) Cursor() Cursor {
-	return Cursor{s: s, m: s.m0, b: s.r.marks[s.m0]}
+	return Cursor{s: s, b: s.r.separatorFrom(s.start)}
 }
 
 // A Cursor goes through all values of a segment in one pass.
@@ -152,28 +147,27 @@ func (s Segment) Cursor() Cursor {
 //	}
 type Cursor struct {
 	s                  Segment
-	m                  uint32 // the mark that ends the present value
-	a, b               uint32 // the present value
+	a, b               uint32 // the present value; b is the separator behind it
 	element, component int
 }
 
 // Next goes on to the next value and reports whether there is one.
 func (c *Cursor) Next() bool {
-	if c.m >= c.s.m1 {
+	if c.b >= c.s.end {
 		return false
 	}
 	r := c.s.r
-	if r.buf[c.b] == r.seps.Element {
+	switch {
+	case r.buf[c.b] == r.seps.Element:
 		c.element++
 		c.component = 1
-	} else {
-		if c.element == 0 && c.component == 0 {
-			c.component = 1 // the tag is component 1 of element 0
-		}
+	case c.element == 0 && c.component == 0:
+		c.component = 2 // the tag is component 1 of element 0
+	default:
 		c.component++
 	}
-	c.m++
-	c.a, c.b = c.b+1, r.marks[c.m]
+	c.a = c.b + 1
+	c.b = r.separatorFrom(c.a)
 	return true
 }
 
