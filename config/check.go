@@ -88,22 +88,6 @@ func (r *reader) checkIdentities(f *File) {
 	}
 }
 
-// has reports whether a path is given in the file.
-func (r *reader) has(path string) bool {
-	at := strings.LastIndexByte(path, '.')
-	parent, key := "", path
-	if at >= 0 {
-		parent, key = path[:at], path[at+1:]
-	}
-	n := r.find(parent)
-	for i := 0; i+1 < len(n.Content) && n.Kind == mappingNode; i += 2 {
-		if n.Content[i].Value == key {
-			return true
-		}
-	}
-	return false
-}
-
 func (r *reader) checkTrust(f *File) {
 	if len(f.Partners) > 0 && !r.has("trust.roots") {
 		r.fault(CodeMissing, "trust", `"trust.roots" is missing`, "without the certificates of the trust centre no signature can be judged")

@@ -102,16 +102,28 @@ func (r *reader) warn(code Code, path, message, fix string) {
 	r.at(r.find(path), Warning, code, path, message, fix)
 }
 
-// find walks a path such as "partners[0].sftp.put".
+// find gives what stands at a path, or the innermost part of it that exists.
 func (r *reader) find(path string) *yaml.Node {
-	n := r.root
+	n, _ := r.lookUp(path)
+	return n
+}
+
+// has reports whether something stands at a path.
+func (r *reader) has(path string) bool {
+	_, ok := r.lookUp(path)
+	return ok
+}
+
+// lookUp walks a path such as "partners[0].sftp.put" as far as it goes.
+func (r *reader) lookUp(path string) (n *yaml.Node, ok bool) {
+	n = r.root
 	for path != "" {
 		var next *yaml.Node
 		if path[0] == '[' {
 			index, rest, _ := strings.Cut(path[1:], "]")
 			i, err := strconv.Atoi(index)
 			if err != nil || n.Kind != yaml.SequenceNode || i >= len(n.Content) {
-				return n
+				return n, false
 			}
 			next, path = n.Content[i], rest
 		} else {
@@ -122,7 +134,7 @@ func (r *reader) find(path string) *yaml.Node {
 			key := path[:end]
 			path = path[end:]
 			if n.Kind != yaml.MappingNode {
-				return n
+				return n, false
 			}
 			for i := 0; i+1 < len(n.Content); i += 2 {
 				if n.Content[i].Value == key {
@@ -131,13 +143,13 @@ func (r *reader) find(path string) *yaml.Node {
 				}
 			}
 			if next == nil {
-				return n
+				return n, false
 			}
 		}
 		path = strings.TrimPrefix(path, ".")
 		n = resolve(next)
 	}
-	return n
+	return n, true
 }
 
 // meant words a suggestion, "" when nothing is like the wrong word.

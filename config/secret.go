@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"unicode"
 )
 
@@ -110,7 +111,7 @@ func (s Secret) Bytes() ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("credential %s: $CREDENTIALS_DIRECTORY: %w", s.name, ErrNotThere)
 	}
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not keep us waiting
 	if err != nil {
 		return nil, err
 	}

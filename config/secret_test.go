@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -23,6 +24,9 @@ func TestSecret(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(lent, "pw"), []byte("geliehen\n"), 0o440); err != nil { // as systemd lends it
 		t.Fatal(err)
@@ -46,6 +50,7 @@ func TestSecret(t *testing.T) {
 		{"file:run", "", ErrOpenToOther},
 		{"file:none", "", os.ErrNotExist},
 		{"file:.", "", errNotFile},
+		{"file:pipe", "", errNotFile},
 		{"file:empty", "", ErrSecretSize},
 		{"file:large", "", ErrSecretSize},
 		{"env:GATEWAY_TEST_SECRET", "aus der Umgebung", nil},
