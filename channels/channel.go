@@ -45,7 +45,9 @@ type Sight struct {
 type PutOptions struct {
 	// Ours says that an earlier attempt of this very delivery, with the same
 	// bytes, may have left the final or the temporary name. A final name of the
-	// right size then counts as delivered.
+	// right size then counts as delivered. Without a temporary name the size
+	// proves nothing: then the file counts if it can be read back and is the
+	// same, and is written anew if not.
 	Ours bool
 
 	// BeforePublish, if set, is called once the content is complete and proven,
