@@ -83,7 +83,7 @@
 //	      max: 30m               # duration, the longest wait; default 30m
 //	      attempts: 20           # 1 to 1000000, then the delivery is held; default 20
 //	    positive: false          # true | false, receiving: answer good files too; default false
-//	    positive-code: "0"       # FHL.4 of such an answer, ten characters at most; required if positive
+//	    positive-code: "0"       # FHL.4 of such an answer, as long as the profile allows; required if positive
 //	    accept-codes: ["0"]      # FHL.4 of this partner's answers that mean accepted; default none
 //	    hint-codes: ["1"]        # … that mean accepted with hint; default none
 //	    answer-profile: gateway301  # how our own answers look; default gateway301

@@ -8,11 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/crypto/ssh"
 
+	"gateway301/annex"
 	"gateway301/exchange"
 	"gateway301/schedule"
 )
@@ -50,7 +53,7 @@ func Parse(path string, data []byte) (*File, Problems, error) {
 	}
 	r := &reader{
 		file: path, dir: filepath.Dir(abs), root: resolve(doc.Content[0]),
-		limit: count(doc) + aliasVisits, stats: map[string]stat{}, broken: map[int]bool{},
+		limit: count(doc) + aliasVisits, stats: map[string]stat{}, profiles: map[string]profile{}, broken: map[int]bool{},
 	}
 	f := r.read()
 	f.Path = abs
@@ -226,19 +229,40 @@ func (s *section) partner() Partner {
 		b.done()
 	}
 	p.Positive = s.flag("positive", false)
-	if n := s.take("positive-code"); n != nil {
-		p.PositiveCode, _ = s.r.readCode(n, s.sub("positive-code"))
-	}
+	p.PositiveCode = s.text("positive-code", "")
 	p.AcceptCodes = s.texts("accept-codes", "a code", true, s.r.readCode)
 	p.HintCodes = s.texts("hint-codes", "a code", true, s.r.readCode)
-	p.AnswerProfile = s.choice("answer-profile", defaultProfile, defaultProfile)
+	s.profile(&p)
 	return p
+}
+
+// profile reads the name of an answer profile, and whether it has room for the
+// partner's positive code.
+func (s *section) profile(p *Partner) {
+	p.AnswerProfile = s.text("answer-profile", defaultProfile)
+	if p.AnswerProfile == "" {
+		return
+	}
+	found, ok := s.r.profiles[p.AnswerProfile]
+	if !ok {
+		found.Profile, found.err = annex.AnswerProfile(p.AnswerProfile)
+		s.r.profiles[p.AnswerProfile] = found
+	}
+	if found.err != nil {
+		message, fix, _ := strings.Cut(found.err.Error(), "; ")
+		s.r.fault(CodeValue, s.sub("answer-profile"), message, fix)
+		return
+	}
+	if n := utf8.RuneCountInString(p.PositiveCode); n > found.CodeLength {
+		s.r.fault(CodeValue, s.sub("positive-code"), fmt.Sprintf("%q has %d characters, answer profile %s has room for %d",
+			clip(p.PositiveCode), n, p.AnswerProfile, found.CodeLength), "")
+	}
 }
 
 // readCode reads a value of FHL.4, ten characters at most.
 func (r *reader) readCode(n *yaml.Node, path string) (string, bool) {
 	v, ok := r.words(n, path)
-	if ok && len(v) > 10 {
+	if ok && utf8.RuneCountInString(v) > 10 {
 		r.at(n, Error, CodeValue, path, fmt.Sprintf("%q is longer than the ten characters of FHL.4", clip(v)), "")
 		return "", false
 	}
@@ -306,7 +330,7 @@ func publicKey(line string) (k ssh.PublicKey, message string) {
 	if _, ok := k.(*ssh.Certificate); ok {
 		return nil, "a certificate, not a public key"
 	}
-	if k.Type() == ssh.InsecureKeyAlgoDSA {
+	if k.Type() == "ssh-dss" { // 1024 bits at most
 		return nil, "DSA keys are too weak"
 	}
 	if c, ok := k.(ssh.CryptoPublicKey); ok {

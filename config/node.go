@@ -30,9 +30,15 @@ type reader struct {
 	limit    int // most visits allowed
 	overflow bool
 
-	broken  map[int]bool // routes that could not be read completely
-	stats   map[string]stat
-	guesses int // suggestions made so far
+	broken   map[int]bool // routes that could not be read completely
+	stats    map[string]stat
+	profiles map[string]profile
+	guesses  int // suggestions made so far
+}
+
+type profile struct {
+	annex.Profile
+	err error
 }
 
 type stat struct {

@@ -1,14 +1,21 @@
 package config
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"math"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 )
 
 func TestParseDuration(t *testing.T) {
@@ -77,8 +84,8 @@ func TestSyntaxPlace(t *testing.T) {
 		line, column int
 	}{
 		{"first line", "a: b: c\n", 1, 1},
-		{"in a large list", "routes:\n" + strings.Repeat(row, 5000) + "  - {recipients: [109910000}\n" + strings.Repeat(row, 5000), 5002, 3},
-		{"at the end of a large list", "routes:\n" + strings.Repeat(row, 5000) + " oops\n", 5002, 2},
+		{"in a large list", "routes:\n" + strings.Repeat(row, 1000) + "  - {recipients: [109910000}\n" + strings.Repeat(row, 1000), 1002, 3},
+		{"at the end of a large list", "routes:\n" + strings.Repeat(row, 1000) + " oops\n", 1002, 2},
 		{"an open quote", "a: 1\nb: \"two\nc: 3\nd: 4\n", 2, 1},
 		{"an anchor behind an umlaut", "a: 1\nä: {ö: *ue}\n", 2, 8},
 		{"a mark at the start", "\ufeffa: 1\nb: [\n", 2, 1},
@@ -159,6 +166,64 @@ func TestProblemJSON(t *testing.T) {
 	b, err := json.Marshal(Problem{File: "g.yaml", Line: 3, Column: 5, Severity: Warning, Code: CodeNoEffect, Path: "a", Message: "m", Fix: "f"})
 	if want := `{"file":"g.yaml","line":3,"column":5,"severity":"warning","code":"no-effect","path":"a","message":"m","fix":"f"}`; err != nil || string(b) != want {
 		t.Errorf("%s, %v", b, err)
+	}
+}
+
+func TestPublicKey(t *testing.T) {
+	line := func(key any) string {
+		t.Helper()
+		k, err := ssh.NewPublicKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k)))
+	}
+	generated := func(bits int) *rsa.PublicKey { // only its size matters, so any odd number of that size does
+		n := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))
+		return &rsa.PublicKey{N: n.Add(n, big.NewInt(1)), E: 65537}
+	}
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := ssh.NewSignerFromKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert := &ssh.Certificate{Key: signer.PublicKey(), CertType: ssh.UserCert}
+	if err := cert.SignCert(rand.Reader, signer); err != nil {
+		t.Fatal(err)
+	}
+	dsa := "ssh-dss " + base64.StdEncoding.EncodeToString(ssh.Marshal(struct { // RFC 4253, 6.6
+		Name       string
+		P, Q, G, Y *big.Int
+	}{"ssh-dss", generated(1024).N, generated(160).N, big.NewInt(2), big.NewInt(4)}))
+	good := line(public)
+	for text, want := range map[string]string{
+		good: "", good + " host.example.org": "", line(generated(2048)): "", line(generated(4096)): "",
+		line(generated(2047)): "2047-bit RSA keys are too weak, 2048 is the least",
+		dsa:                   "DSA keys are too weak",
+		strings.TrimSpace(string(ssh.MarshalAuthorizedKey(cert))): "a certificate, not a public key",
+		"restrict " + good: "options before a public key are not part of the dialect",
+		good + "\n" + good: "not a public key in the form of OpenSSH",
+		good[:len(good)-4]: "not a public key in the form of OpenSSH",
+		"":                 "not a public key in the form of OpenSSH",
+	} {
+		k, message := publicKey(text)
+		if message != want || (k == nil) != (want != "") {
+			t.Errorf("%.60s: %q, want %q", text, message, want)
+		}
+	}
+}
+
+// A word from the file stays on the message's line, and does not fill a screen.
+func TestClip(t *testing.T) {
+	for word, want := range map[string]string{
+		"kasse": "kasse", "a\nb\x1b[1m": "a�b�[1m", strings.Repeat("ü", 50): strings.Repeat("ü", 30) + "…", "x" + strings.Repeat("ü", 50): "x" + strings.Repeat("ü", 29) + "…",
+	} {
+		if got := clip(word); got != want {
+			t.Errorf("%q: %q, want %q", word, got, want)
+		}
 	}
 }
 
