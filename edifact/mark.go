@@ -108,7 +108,7 @@ func (m *marker) room(n int) {
 }
 
 const (
-	slack   = 4
+	slack   = 3
 	minEnds = 1024 // more than an ordinary block has
 )
 
@@ -219,27 +219,25 @@ func compareWord(w, pc, pe, pt uint64) (all, term uint64) {
 // list turns the terminators of n chunks, the first of them at position from,
 // into positions.
 //
-// It writes without asking how much there is to write: four entries at a time,
+// It writes without asking how much there is to write: three entries at a time,
 // of which those that are none are overwritten by the next ones. A branch for
 // every terminator would be guessed wrongly too often.
 func (m *marker) list(from, n int) {
 	en := m.en
 	for k, t := range m.term[:n] {
-		if t == 0 {
-			continue
-		}
 		base := uint32(from + k*chunk)
 		count := bits.OnesCount64(t)
-		for i := en; t != 0; i += 4 {
-			e := (*[4]uint32)(m.ends[i:])
+		for i := en; ; i += slack {
+			e := (*[slack]uint32)(m.ends[i:])
 			e[0] = base + uint32(bits.TrailingZeros64(t))
 			t &= t - 1
 			e[1] = base + uint32(bits.TrailingZeros64(t))
 			t &= t - 1
 			e[2] = base + uint32(bits.TrailingZeros64(t))
 			t &= t - 1
-			e[3] = base + uint32(bits.TrailingZeros64(t))
-			t &= t - 1
+			if t == 0 {
+				break
+			}
 		}
 		en += count
 	}

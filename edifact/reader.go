@@ -2,6 +2,7 @@ package edifact
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 )
@@ -46,12 +47,14 @@ type Reader struct {
 	base              int64 // offset of buf[0] in the file
 
 	marker
-	ei, ri   int  // next in ends and rels
-	released bool // the segment handed out last holds a release character
+	ei    int // next in ends
+	ready int // ends[ei:ready] can be handed out without further ado
+	ri    int // rels[:ri] are of segments before the one handed out last
 
 	maxSegment int
 
 	head     bool  // a service string advice may stand here
+	afterUNZ bool  // the segment handed out last is a UNZ; known where head is set
 	number   int64 // segments handed out
 	una      [lenUNA]byte
 	unas     int   // how many service string advices were read
@@ -61,7 +64,6 @@ type Reader struct {
 	tags     map[[lenTag]byte]string
 	srcErr   error // what src.Read ended with
 	err      error // sticky
-	lastUNZ  bool  // the segment handed out last is a UNZ
 	idleRead int
 }
 
@@ -99,41 +101,73 @@ func (r *Reader) Notes() Notes { return r.notes }
 // say. Bytes that are no EDIFACT give a *[SyntaxError]; an error of the source
 // is passed on wrapped. After an error every further call gives it again.
 func (r *Reader) Next() (Segment, error) {
-	for {
-		if r.head && r.err == nil {
-			r.err = r.advice()
-		}
-		if r.err != nil {
-			return Segment{}, r.err
-		}
-		if r.ei < r.en {
-			break
-		}
-		if err := r.fill(); err != nil {
-			r.err = err
+	for r.ei >= r.ready {
+		if err := r.advance(); err != nil {
 			return Segment{}, err
 		}
 	}
 	start, end := r.pos, int(r.ends[r.ei])
-	for start < end && (r.buf[start] == '\n' || r.buf[start] == '\r') {
-		start++
-	}
 	s := r.buf[start : end+1]
-	if len(s) <= lenTag || !isTag(s[:lenTag]) || r.class[s[lenTag]]-separator > terminator-separator || len(s) > r.maxSegment {
-		r.err = r.fault(start, end+1, nil)
-		return Segment{}, r.err
+	if len(s) <= lenTag {
+		return r.unusual(start, end)
 	}
-	r.released = false
-	for r.ri < r.rn && int(r.rels[r.ri]) < end {
-		r.released = true
-		r.ri++
+	head := binary.LittleEndian.Uint32(s)
+	if !letters(head) || r.class[head>>24]-separator > terminator-separator || len(s) > r.maxSegment {
+		return r.unusual(start, end)
+	}
+	if head&0xffffff == 'U'|'N'<<8|'Z'<<16 {
+		r.head, r.afterUNZ = true, true
+		r.ready = 0
 	}
 	r.ei++
 	r.pos = end + 1
 	r.number++
-	r.head = s[0] == 'U' && s[1] == 'N' && s[2] == 'Z'
-	r.lastUNZ = r.head
 	return Segment{r, uint32(start), uint32(end)}, nil
+}
+
+// unusual is the rest of Next for a segment that has line breaks before it, a
+// digit in its tag, or something wrong.
+func (r *Reader) unusual(start, end int) (Segment, error) {
+	if c := r.buf[start]; c == '\n' || c == '\r' {
+		for c == '\n' || c == '\r' {
+			start++
+			c = r.buf[start]
+		}
+		r.pos = start
+		return r.Next()
+	}
+	s := r.buf[start : end+1]
+	if len(s) <= lenTag || !isTag(s[:lenTag]) || r.class[s[lenTag]]-separator > terminator-separator || len(s) > r.maxSegment {
+		r.err = r.fault(start, end+1, nil)
+		r.ready = 0
+		return Segment{}, r.err
+	}
+	r.ei++
+	r.pos = end + 1
+	r.number++
+	return Segment{r, uint32(start), uint32(end)}, nil
+}
+
+// advance does what cannot be done for every segment: errors, service string
+// advices, the next block.
+func (r *Reader) advance() error {
+	if r.err == nil && r.head {
+		r.err = r.advice()
+	}
+	if r.err == nil && r.ei >= r.en {
+		r.err = r.fill()
+	}
+	r.ready = r.en
+	if r.err != nil {
+		r.ready = 0
+	}
+	return r.err
+}
+
+// letters reports whether the three lower bytes are capital letters.
+func letters(tag uint32) bool {
+	const each = 0x010101
+	return (tag&(0x7f*each)+(0x80-'A')*each)&^(tag&(0x7f*each)+(0x80-'Z'-1)*each)&^tag&(0x80*each) == 0x80*each
 }
 
 func isTag(b []byte) bool {
@@ -168,13 +202,13 @@ func (r *Reader) advice() error {
 		for r.need(1) && (r.buf[r.pos] == '\n' || r.buf[r.pos] == '\r') {
 			r.skipTo(r.pos + 1)
 		}
-		if r.lastUNZ && r.substitute() {
+		if r.afterUNZ && r.substitute() {
 			r.notes.Substitute = true
 			return io.EOF
 		}
 		if !r.has("UNA") {
 			r.head = false
-			if r.lastUNZ && r.seps != DefaultSeparators() && r.has("UNB") {
+			if r.afterUNZ && r.seps != DefaultSeparators() && r.has("UNB") {
 				r.restart(DefaultSeparators()) // a UNA holds for its own interchange only
 			}
 			return nil
@@ -260,8 +294,8 @@ func (r *Reader) fill() error {
 	for r.pos < r.scanned && (r.buf[r.pos] == '\n' || r.buf[r.pos] == '\r') {
 		r.pos++
 	}
-	if r.ri < r.rn { // of the unfinished segment; one is enough to know that it holds one
-		r.rels[0] = r.rels[r.ri]
+	if r.rn > 0 && int(r.rels[r.rn-1]) >= r.pos { // in the unfinished segment; one is enough to know of
+		r.rels[0] = r.rels[r.rn-1]
 		r.rn = 1
 	} else {
 		r.rn = 0
@@ -292,9 +326,13 @@ func (r *Reader) read() {
 		for i := r.ei; i < r.en; i++ {
 			r.ends[i] -= uint32(drop)
 		}
-		for i := r.ri; i < r.rn; i++ {
-			r.rels[i] -= uint32(drop)
+		rels := r.rels[:0]
+		for _, p := range r.rels[:r.rn] {
+			if int(p) >= drop {
+				rels = append(rels, p-uint32(drop))
+			}
 		}
+		r.rn, r.ri = len(rels), 0
 		if r.nul >= 0 {
 			r.nul -= drop
 		}

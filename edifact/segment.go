@@ -109,12 +109,21 @@ func (s Segment) find(element, component int) (a, b uint32, ok bool) {
 	}
 }
 
+// released reports whether a release character occurs in the segment.
+func (s Segment) released() bool {
+	r := s.r
+	for r.ri < r.rn && r.rels[r.ri] < s.start {
+		r.ri++
+	}
+	return r.ri < r.rn && r.rels[r.ri] < s.end
+}
+
 // resolve returns buf[a:b] without its release characters. A value that holds
 // one is written to the place in scratch that it has in the segment, so all
 // values of a segment can be held at once and asking twice costs no room.
 func (s Segment) resolve(a, b uint32) []byte {
 	raw := s.r.buf[a:b:b]
-	if !s.r.released {
+	if !s.released() {
 		return raw
 	}
 	i := bytes.IndexByte(raw, s.r.seps.Release)
