@@ -92,7 +92,8 @@ func (r *reader) checkTrust(f *File) {
 	if len(f.Partners) > 0 && !r.has("trust.roots") {
 		r.fault(CodeMissing, "trust", `"trust.roots" is missing`, "without the certificates of the trust centre no signature can be judged")
 	}
-	if len(f.Routes) > 0 && !r.has("trust.certificates") {
+	sends := slices.ContainsFunc(f.Partners, func(p Partner) bool { return p.sends() }) // files or answers
+	if sends && !r.has("trust.certificates") {
 		r.fault(CodeMissing, "trust", `"trust.certificates" is missing`, "without the partners' certificates nothing can be encrypted")
 	}
 }
@@ -108,6 +109,10 @@ func (r *reader) checkOutboxes(f *File) {
 				r.fault(CodeConflict, path+".marker", fmt.Sprintf("files ending in %q are ignored, so no file would ever be complete", suffix), "choose another marker, or set ignore")
 				break
 			}
+		}
+		fits := func(x exchange.Route) bool { return x.Mode == o.Mode || x.Mode == "" }
+		if o.Mode != "" && len(f.Routes) > 0 && !slices.ContainsFunc(f.Routes, fits) {
+			r.warn(CodeNoEffect, path+".mode", fmt.Sprintf("there is no route of mode %s, so every file would be held", o.Mode), "add one")
 		}
 	}
 	if len(f.Outboxes) > 0 && len(f.Routes) == 0 && !r.has("routes") {

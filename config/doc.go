@@ -34,7 +34,7 @@
 //
 //	trust:
 //	  roots: [keys/chain.pem]    # files with the certificates of the trust centre; required if there are partners
-//	  certificates: [keys/all]   # files or folders with the partners' certificates; required if there are routes
+//	  certificates: [keys/all]   # files or folders with the partners' certificates; required if any partner has a put folder
 //
 //	outboxes:                    # where the hospital system lays down finished files
 //	  - name: nord               # name; required
