@@ -62,8 +62,8 @@ type Keys interface {
 type Intake interface {
 	// Scan looks once; pending counts files that are not complete yet.
 	Scan(ctx context.Context) (taken, pending int, err error)
-	// Run looks until ctx ends and calls wake after each take-over.
-	Run(ctx context.Context) error
+	// Run looks until ctx ends and calls taken after each take-over.
+	Run(ctx context.Context, taken func()) error
 	// Every is the pause between two looks.
 	Every() time.Duration
 }

@@ -102,7 +102,7 @@ func (p *Pipeline) watch(ctx context.Context, in Intake) error {
 		case <-ctx.Done():
 		}
 	}()
-	if err := in.Run(ctx); err != nil && ctx.Err() == nil {
+	if err := in.Run(ctx, p.wake); err != nil && ctx.Err() == nil {
 		return err
 	}
 	return nil
