@@ -334,6 +334,7 @@ func TestEnvelopeForms(t *testing.T) {
 		t.Fatal(err)
 	}
 	aesCBC := element(tagSequence, element(tagOID, []byte(oidAES256CBC)), element(tagOctets, iv))
+	//lint:ignore SA1019 older partners still send it
 	pkcs1, err := rsa.EncryptPKCS1v15(rand.Reader, &cast.insurer.key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)

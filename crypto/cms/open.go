@@ -219,6 +219,7 @@ func (e *envelope) unwrap(key *rsa.PrivateKey, algorithm, wrapped []byte) error 
 	case e.o.Policy.PKCS1KeyTransport:
 		// On a padding fault this returns a random key instead of an error:
 		// nobody can tell the two apart (RFC 3218, 2.3.2).
+		//lint:ignore SA1019 older partners still send it, and only the Policy lets it in
 		e.key, err = key.Decrypt(rand.Reader, wrapped, &rsa.PKCS1v15DecryptOptions{SessionKeyLen: 32})
 	default:
 		return e.d.faultf(ErrPolicy, "key transport with PKCS#1 v1.5")
