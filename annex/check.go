@@ -293,8 +293,6 @@ func (c *checker) syntax(e *edifact.SyntaxError) {
 		c.find("10020", e.Pos)
 	case errors.Is(e, edifact.ErrTextBefore):
 		c.find("10001", e.Pos)
-	case errors.Is(e, edifact.ErrTooManyValues):
-		c.find("10031", e.Pos)
 	case errors.Is(e, edifact.ErrSegmentTooLong):
 		c.find("G1-008", e.Pos)
 	case errors.Is(e, edifact.ErrNUL):

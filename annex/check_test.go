@@ -145,7 +145,6 @@ func findingCases(t testing.TB) []findingCase {
 		{"UNT without anything", goodUNB + edit(goodM1, "UNT+4+00001'", mark+"UNT'") + goodM2 + goodUNZ, "10031", none},
 		{"UNT with more", goodUNB + edit(goodM1, "UNT+4+00001'", mark+"UNT+4+00001+X'") + goodM2 + goodUNZ, "10031", none},
 		{"UNZ with more", goodUNB + goodM1 + goodM2 + mark + "UNZ+2+00007+1'", "10031", none},
-		{"too many values", goodUNB + edit(goodM1, "A123456780", strings.Repeat("+", 1023)+mark+strings.Repeat("+", 10)) + goodM2 + goodUNZ, "10031", CheckOptions{MaxSegment: 2048}},
 		{"sender not numeric", edit(good, "+260500005+109", "+"+mark+"26050000X+109"), "10032", none},
 		{"reference not numeric", edit(edit(good, "+00007++", "+"+mark+"0000A++"), "UNZ+2+00007", "UNZ+2+0000A"), "10032", none},
 		{"UNH reference not numeric", goodUNB + edit(edit(goodM1, "UNH+00001", "UNH+"+mark+"0000A"), "UNT+4+00001", "UNT+4+0000A") + goodM2 + goodUNZ, "10032", none},
@@ -362,20 +361,20 @@ func (g *generator) Read(p []byte) (int, error) {
 }
 
 func TestTooManyMessages(t *testing.T) {
-	for n, want := range map[int]int{99999: 0, 100001: 2} {
-		rep, err := Check(context.Background(), manyMessages(n), CheckOptions{})
-		if err != nil || rep.Errors != want || rep.Messages != int64(n) {
-			t.Errorf("%d messages: %d errors, %v", n, rep.Errors, err)
-		}
-		if want > 0 && rep.Findings[0].Code != "G1-016" {
-			t.Errorf("%+v", rep.Findings[0])
+	rep, err := Check(context.Background(), manyMessages(100_001), CheckOptions{})
+	if err != nil || rep.Errors != 2 || rep.Messages != 100_001 {
+		t.Fatalf("%d messages: %d errors, %v", rep.Messages, rep.Errors, err)
+	}
+	for i, f := range rep.Findings { // the first 99,999 are well
+		if f.Code != "G1-016" || f.Message != int64(100_000+i) {
+			t.Errorf("%+v", f)
 		}
 	}
 }
 
-// A million findings: the first ones are kept, all are counted.
+// Very many findings: the first ones are kept, all are counted.
 func TestFindingsAreBounded(t *testing.T) {
-	const n = 1_000_000
+	const n = 200_000
 	i := 0
 	in := &generator{next: func() string {
 		switch i++; {
