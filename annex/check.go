@@ -509,13 +509,14 @@ func (c *checker) resync(s edifact.Segment) {
 // body looks at a segment between UNH and UNT.
 func (c *checker) body(step edifact.Step) {
 	s := step.Segment
-	if len(c.o.Checks) > 0 {
+	fkt := s.Is("FKT")
+	if fkt || len(c.o.Checks) > 0 {
 		tag := s.Tag()
 		c.counts[tag]++
 		c.msg.Position = c.counts[tag]
 	}
 	switch {
-	case s.Is("FKT"):
+	case fkt:
 		c.readFKT(s)
 	case step.SegmentInMessage == 2:
 		c.find("G1-021", s.Pos())
@@ -626,7 +627,10 @@ func (c *checker) keeps() bool { return len(c.rep.Findings) < c.o.Keep }
 func (c *checker) add(f Finding, at edifact.Pos) {
 	f.Official = digits(f.Code)
 	f.Message, f.Reference, f.Type = c.msg.Message, c.msg.Reference, c.msg.Type
-	f.Segment, f.Position = at.Tag, c.msg.Position
+	f.Segment = at.Tag
+	if f.Message > 0 {
+		f.Position = c.counts[at.Tag]
+	}
 	f.Element, f.Component, f.SegmentNumber, f.Offset = at.Element, at.Component, at.Segment, at.Offset
 	if c.keeps() {
 		c.rep.Findings = append(c.rep.Findings, f)
