@@ -46,7 +46,7 @@ func (r *reader) checkNames(f *File) (partners map[string]int) {
 			return
 		}
 		if first, ok := seen[name]; ok {
-			r.fault(CodeTwice, path+".name", fmt.Sprintf("the name %q is taken", name), "by "+first+"; choose another")
+			r.fault(CodeTwice, path+".name", fmt.Sprintf("the name %q is taken", clip(name)), "by "+first+"; choose another")
 			return
 		}
 		seen[name] = path
@@ -83,7 +83,7 @@ func (r *reader) checkIdentities(f *File) {
 		}
 		if collected >= 0 && !r.has(path+".inbox") {
 			r.fault(CodeMissing, path, `"inbox" is missing`,
-				fmt.Sprintf("partner %q is collected from, and what arrives for this IK needs a folder", f.Partners[collected].Name))
+				fmt.Sprintf("partner %q is collected from, and what arrives for this IK needs a folder", clip(f.Partners[collected].Name)))
 		}
 	}
 }
@@ -248,7 +248,7 @@ func (r *reader) checkRoutes(f *File, partners map[string]int) {
 			if p.sends() {
 				produces[at] = produces[at] || route.Mode == exchange.Production
 			} else if p.SFTP != nil || p.Folder != nil {
-				r.fault(CodeConflict, path+".partner", fmt.Sprintf(`partner %q has no "put" folder`, route.Partner), "nothing can be sent to it; add put")
+				r.fault(CodeConflict, path+".partner", fmt.Sprintf(`partner %q has no "put" folder`, clip(route.Partner)), "nothing can be sent to it; add put")
 			}
 		} else if route.Partner != "" && r.listed("partners") {
 			r.fault(CodeReference, path+".partner", fmt.Sprintf("unknown partner %q", clip(route.Partner)), r.meantOrFew(route.Partner, names))
@@ -264,7 +264,7 @@ func (r *reader) checkRoutes(f *File, partners map[string]int) {
 	for at := range f.Partners {
 		p, path := &f.Partners[at], row("partners", at)
 		if produces[at] && p.First == nil && !r.has(path+".first-number") {
-			r.warn(CodeFirstNumber, path, fmt.Sprintf(`production files go to partner %q, and "first-number" is not set`, p.Name),
+			r.warn(CodeFirstNumber, path, fmt.Sprintf(`production files go to partner %q, and "first-number" is not set`, clip(p.Name)),
 				"give the number after the last one that was sent before, or 1 for a fresh start")
 			if !r.overflow {
 				r.problems[len(r.problems)-1].Subject = p.Name
@@ -404,7 +404,7 @@ func (r *reader) checkServer(f *File) {
 	seen := map[string]int{}
 	for i, a := range f.Server.Accounts {
 		if first, ok := seen[a.Name]; ok && a.Name != "" {
-			r.fault(CodeTwice, row("server.accounts", i)+".name", fmt.Sprintf("the name %q is taken", a.Name), "by "+row("server.accounts", first)+"; choose another")
+			r.fault(CodeTwice, row("server.accounts", i)+".name", fmt.Sprintf("the name %q is taken", clip(a.Name)), "by "+row("server.accounts", first)+"; choose another")
 			continue
 		}
 		seen[a.Name] = i

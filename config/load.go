@@ -249,8 +249,8 @@ func (s *section) profile(p *Partner) {
 		s.r.profiles[p.AnswerProfile] = found
 	}
 	if found.err != nil {
-		message, fix, _ := strings.Cut(found.err.Error(), "; ")
-		s.r.fault(CodeValue, s.sub("answer-profile"), message, fix)
+		_, fix, _ := strings.Cut(found.err.Error(), "; ")
+		s.r.fault(CodeValue, s.sub("answer-profile"), fmt.Sprintf("unknown answer profile %q", clip(p.AnswerProfile)), fix)
 		return
 	}
 	if n := utf8.RuneCountInString(p.PositiveCode); n > found.CodeLength {

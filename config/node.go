@@ -202,7 +202,7 @@ func kind(n *yaml.Node) string {
 func (r *reader) plain(n *yaml.Node, path string) (*yaml.Node, bool) {
 	n = resolve(n)
 	if n.Style&yaml.TaggedStyle != 0 {
-		r.at(n, Error, CodeType, path, "carries a tag ("+n.Tag+")", "remove it; quotes make text of anything")
+		r.at(n, Error, CodeType, path, "carries a tag ("+clip(n.Tag)+")", "remove it; quotes make text of anything")
 		return n, false
 	}
 	return n, true
@@ -523,8 +523,8 @@ func (s *section) window(key string) schedule.Window {
 	}
 	w, err := schedule.ParseWindow(specs...)
 	if we, ok := errors.AsType[*schedule.WindowError](err); ok {
-		message, fix, _ := strings.Cut(we.Error(), ": ")
-		s.r.fault(CodeWindow, s.sub(key), message, fix)
+		what, fix, _ := strings.Cut(we.Err.Error(), ": ")
+		s.r.fault(CodeWindow, s.sub(key), fmt.Sprintf("%q %s", clip(we.Text), what), fix)
 	}
 	return w
 }

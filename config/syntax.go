@@ -43,8 +43,8 @@ func parseYAML(file string, data []byte) (*yaml.Node, *Problem) {
 		words, fix := syntaxWords(err, lineOf(data, line))
 		return nil, fault(line, column, "not YAML: "+words, fix)
 	}
-	if top := root.Content[0]; top.ShortTag() == "!!null" {
-		return nil, fault(top.Line, top.Column, "the file holds no configuration", "README.md shows the smallest working one")
+	if root.Content[0].ShortTag() == "!!null" {
+		return nil, fault(1, 1, "the file holds no configuration", "README.md shows the smallest working one")
 	}
 	return root, nil
 }
@@ -171,7 +171,7 @@ func unknownAnchor(err error) (string, bool) {
 // syntaxWords says in an admin's words what the parser found, and what to do.
 func syntaxWords(err error, line string) (message, fix string) {
 	if name, ok := unknownAnchor(err); ok {
-		return fmt.Sprintf("*%s stands for &%s, which does not come before it", name, name), "quote text that begins with *"
+		return fmt.Sprintf("*%s stands for &%s, which does not come before it", clip(name), clip(name)), "quote text that begins with *"
 	}
 	raw := err.Error()
 	indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
