@@ -13,12 +13,14 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -620,6 +622,39 @@ func TestLoadOwn(t *testing.T) {
 		_, err := ReadKey(at("open"))
 		if fault, ok := errors.AsType[*ModeError](err); !ok || fault.Mode != mode || !strings.HasSuffix(err.Error(), "chmod 600 "+at("open")) {
 			t.Errorf("mode %o: %v", mode, err)
+		}
+	}
+}
+
+// A statInfo is a file of an owner we cannot become in a test.
+type statInfo struct {
+	fs.FileInfo
+	mode     fs.FileMode
+	uid, gid uint32
+}
+
+func (s statInfo) Mode() fs.FileMode { return s.mode }
+func (s statInfo) Sys() any          { return &syscall.Stat_t{Uid: s.uid, Gid: s.gid} }
+
+func TestPrivate(t *testing.T) {
+	for _, c := range []struct {
+		mode     fs.FileMode
+		uid, gid uint32
+		euid     int
+		want     bool
+	}{
+		{0o600, 1000, 1000, 1000, true},
+		{0o400, 0, 0, 1000, true},
+		{0o440, 0, 0, 1000, true}, // a systemd credential
+		{0o440, 0, 0, 0, false},   // root needs no ACL, so this is a group's right
+		{0o440, 0, 100, 1000, false},
+		{0o440, 1000, 0, 1000, false},
+		{0o640, 0, 0, 1000, false},
+		{0o444, 0, 0, 1000, false},
+		{0o460, 0, 0, 1000, false},
+	} {
+		if got := private(statInfo{mode: c.mode, uid: c.uid, gid: c.gid}, c.euid); got != c.want {
+			t.Errorf("%v: %v", c, got)
 		}
 	}
 }

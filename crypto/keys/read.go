@@ -8,7 +8,9 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"syscall"
 )
 
 // An Own is a certificate of ours and its private key.
@@ -41,7 +43,7 @@ func LoadOwn(keyFile, certFile string) (Own, error) {
 const maxFile = 64 << 20
 
 // ReadKey reads a private key from a PEM file. A file that its group or others
-// may read or write is a *ModeError.
+// may read or write is a *ModeError; a systemd credential is none of these.
 func ReadKey(path string) (*rsa.PrivateKey, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -52,8 +54,8 @@ func ReadKey(path string) (*rsa.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, &ModeError{Path: path, Mode: mode}
+	if !private(info, os.Geteuid()) {
+		return nil, &ModeError{Path: path, Mode: info.Mode().Perm()}
 	}
 	b, err := readAll(f)
 	if err != nil {
@@ -64,6 +66,22 @@ func ReadKey(path string) (*rsa.PrivateKey, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return key, nil
+}
+
+// private reports whether nobody but the owner, root and the process reading
+// with this effective user ID may read or change the file.
+//
+// systemd hands a credential to a service without root's rights as a file
+// root:root 0400 with an ACL entry for the service's user. The mask of that
+// entry shows as the group's read bit, which here grants nothing to anyone but
+// group root.
+func private(info fs.FileInfo, euid int) bool {
+	mode := info.Mode().Perm()
+	if mode&0o077 == 0 {
+		return true
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	return ok && mode == 0o440 && owner.Uid == 0 && owner.Gid == 0 && euid != 0
 }
 
 // ParseKey takes the first private key in PEM: PKCS#8 or PKCS#1, not encrypted.
