@@ -1,0 +1,81 @@
+package main
+
+import (
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"gateway301/exchange"
+)
+
+// german reports whether a command speaks German: by --lang, else by the locale.
+func german(c *cobra.Command) bool {
+	if lang, err := c.Flags().GetString("lang"); err == nil && lang != "" {
+		return strings.HasPrefix(lang, "de")
+	}
+	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
+		if v := os.Getenv(name); v != "" {
+			return strings.HasPrefix(v, "de")
+		}
+	}
+	return false
+}
+
+// words gives the text in a command's language.
+func words(c *cobra.Command, de, en string) string {
+	if german(c) {
+		return de
+	}
+	return en
+}
+
+// stateName is a state as operators call it.
+func stateName(c *cobra.Command, s exchange.State) string {
+	if !german(c) {
+		return string(s)
+	}
+	return map[exchange.State]string{
+		exchange.Taken: "übernommen", exchange.Drafted: "Antwort fällig", exchange.Routed: "zugeordnet", exchange.Sealed: "versiegelt",
+		exchange.Sending: "wird gesendet", exchange.Unknown: "Ausgang unklar", exchange.Delivered: "zugestellt", exchange.Overdue: "Antwort überfällig",
+		exchange.Uncontested: "unbeanstandet", exchange.Received: "empfangen", exchange.Opened: "geöffnet", exchange.Handing: "wird übergeben",
+		exchange.Accepted: "angenommen", exchange.Rejected: "abgewiesen", exchange.Held: "angehalten", exchange.Quarantined: "Quarantäne", exchange.Cancelled: "zurückgezogen",
+	}[s]
+}
+
+// causeName is a cause as operators call it.
+func causeName(c *cobra.Command, cause exchange.Cause) string {
+	names := map[exchange.Cause][2]string{
+		exchange.ByCheck:          {"eigene Prüfung", "own check"},
+		exchange.ByPartner:        {"vom Partner", "by the partner"},
+		exchange.ByHand:           {"von Hand", "by hand"},
+		exchange.NoRoute:          {"keine Route", "no route"},
+		exchange.NotEntitled:      {"nicht berechtigt", "not entitled"},
+		exchange.KeyProblem:       {"Schlüssel oder Zertifikat", "key or certificate"},
+		exchange.NumbersExhausted: {"Transfernummern erschöpft", "transfer numbers exhausted"},
+		exchange.NameTaken:        {"Name beim Partner belegt", "name taken at the partner"},
+		exchange.PartnerRefused:   {"vom Server verweigert", "refused by the server"},
+		exchange.LoginFailed:      {"Anmeldung gescheitert", "login failed"},
+		exchange.HostKey:          {"fremder Hostschlüssel", "unknown host key"},
+		exchange.TriesExhausted:   {"Versuche erschöpft", "tries exhausted"},
+		exchange.OutcomeUnknown:   {"Ausgang unklar", "outcome unknown"},
+		exchange.Orphan:           {"Antwort ohne Bezug", "orphan answer"},
+		exchange.Ambiguous:        {"Antwort mehrdeutig", "ambiguous answer"},
+		exchange.Contradicts:      {"Antwort widerspricht früherer", "contradicts an earlier answer"},
+		exchange.CannotOpen:       {"nicht zu öffnen", "cannot be opened"},
+		exchange.Incomplete:       {"unvollständiges Paar", "incomplete pair"},
+		exchange.BadOrder:         {"Auftragsdatei fehlerhaft", "bad Auftragsdatei"},
+		exchange.NotForUs:         {"nicht für uns", "not for us"},
+		exchange.Unrecognised:     {"unbekannte Datei", "unrecognised file"},
+		exchange.Empty:            {"leer", "empty"},
+		exchange.Unreadable:       {"nicht lesbar", "unreadable"},
+		exchange.Oversize:         {"zu groß", "oversize"},
+		exchange.SpoolDamaged:     {"Spool beschädigt", "spool damaged"},
+		exchange.Duplicate:        {"doppelt", "duplicate"},
+		exchange.PartlyRefused:    {"teilweise abgewiesen", "partly refused"},
+	}
+	if n, ok := names[cause]; ok {
+		return words(c, n[0], n[1])
+	}
+	return string(cause)
+}

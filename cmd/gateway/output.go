@@ -1,0 +1,132 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"golang.org/x/term"
+
+	"gateway301/exchange"
+)
+
+// writeJSON prints one value as indented JSON.
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// newTable makes a plain table that fits the terminal.
+func newTable(w io.Writer, head ...string) table.Writer {
+	t := table.NewWriter()
+	t.SetOutputMirror(w)
+	style := table.StyleLight
+	style.Options.DrawBorder = false
+	style.Options.SeparateColumns = false
+	t.SetStyle(style)
+	row := make(table.Row, len(head))
+	for i, h := range head {
+		row[i] = h
+	}
+	t.AppendHeader(row)
+	if f, ok := w.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 40 {
+			t.Style().Size.WidthMax = width
+		}
+	}
+	return t
+}
+
+// A shown delivery is the stable JSON form of a row.
+type shown struct {
+	ID             int64     `json:"id"`
+	Direction      string    `json:"direction"`
+	Kind           string    `json:"kind"`
+	State          string    `json:"state"`
+	Class          string    `json:"class"`
+	Cause          string    `json:"cause,omitempty"`
+	Reason         string    `json:"reason,omitempty"`
+	Due            time.Time `json:"due,omitzero"`
+	Attempts       int       `json:"attempts"`
+	Taken          time.Time `json:"taken"`
+	Changed        time.Time `json:"changed"`
+	Account        string    `json:"account,omitempty"`
+	Name           string    `json:"name,omitempty"`
+	Size           int64     `json:"size"`
+	SHA256         string    `json:"sha256,omitempty"`
+	Mode           string    `json:"mode,omitempty"`
+	Sender         string    `json:"sender,omitempty"`
+	Recipient      string    `json:"recipient,omitempty"`
+	Reference      string    `json:"reference,omitempty"`
+	ApplicationRef string    `json:"application_reference,omitempty"`
+	Types          []string  `json:"types,omitempty"`
+	Partner        string    `json:"partner,omitempty"`
+	Owner          string    `json:"owner,omitempty"`
+	EncryptTo      string    `json:"encrypt_to,omitempty"`
+	SendTo         string    `json:"send_to,omitempty"`
+	Transfer       string    `json:"transfer,omitempty"`
+	Created        string    `json:"creation_time,omitempty"`
+	Signer         string    `json:"signer,omitempty"`
+	Delivered      time.Time `json:"delivered,omitzero"`
+	AnswerBy       time.Time `json:"answer_by,omitzero"`
+	Proof          string    `json:"proof,omitempty"`
+	Answer         string    `json:"answer,omitempty"`
+	Answers        int64     `json:"answers,omitempty"`
+	Replaces       int64     `json:"replaces,omitempty"`
+	Spool          string    `json:"spool"`
+}
+
+func show(d exchange.Delivery) shown {
+	return shown{
+		ID: d.ID, Direction: string(d.Direction), Kind: string(d.Kind), State: string(d.State), Class: string(d.State.Class()),
+		Cause: string(d.Cause), Reason: d.Reason, Due: d.Due, Attempts: d.Attempt, Taken: d.TakenAt, Changed: d.Changed,
+		Account: d.Account, Name: d.Name, Size: d.Size, SHA256: d.SHA256, Mode: string(d.Mode),
+		Sender: d.Envelope.Sender, Recipient: d.Envelope.Recipient, Reference: d.Envelope.Reference,
+		ApplicationRef: d.Envelope.ApplicationRef, Types: d.Envelope.Types,
+		Partner: d.Partner, Owner: d.Owner, EncryptTo: d.EncryptTo, SendTo: d.SendTo, Transfer: d.TransferName, Created: d.Created,
+		Signer: d.Signer, Delivered: d.DeliveredAt, AnswerBy: d.AnswerBy, Proof: d.Proof, Answer: d.Answer,
+		Answers: d.Answers, Replaces: d.Replaces, Spool: d.Intake,
+	}
+}
+
+// A shownEvent is the stable JSON form of a line of history.
+type shownEvent struct {
+	At      time.Time `json:"at"`
+	What    string    `json:"what"`
+	From    string    `json:"from,omitempty"`
+	To      string    `json:"to"`
+	Attempt int       `json:"attempt,omitempty"`
+	Cause   string    `json:"cause,omitempty"`
+	Text    string    `json:"text,omitempty"`
+}
+
+func showEvents(events []exchange.Event) []shownEvent {
+	out := make([]shownEvent, len(events))
+	for i, e := range events {
+		out[i] = shownEvent{e.At, string(e.What), string(e.From), string(e.To), e.Attempt, string(e.Cause), e.Text}
+	}
+	return out
+}
+
+// moment writes a time in the gateway's zone, briefly.
+func moment(t time.Time, zone *time.Location) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.In(zone).Format("2006-01-02 15:04:05")
+}
+
+// printable drops what could steer a terminal from text that others wrote.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' || r == 0x7f {
+			return '·'
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,313 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gateway301/config"
+	"gateway301/exchange"
+	"gateway301/store"
+)
+
+func newQueueCommand() *cobra.Command {
+	c := &cobra.Command{Use: "queue", Short: "Show the deliveries, and let held ones go on", RunE: group}
+	c.AddCommand(newQueueListCommand(), newQueueShowCommand(),
+		newQueueChange("release", "Let a held delivery go on", true),
+		newQueueChange("cancel", "Give up a held or quarantined delivery", false),
+		newQueueChange("deliver-by-hand", "Record evidence that the partner has a held delivery", false))
+	return c
+}
+
+// group is the action of a command that only holds others.
+func group(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("unknown command %q for %q", args[0], c.CommandPath())}
+	}
+	return c.Help()
+}
+
+// openLedger opens a gateway's ledger for reading.
+func openLedger(path string) (*config.File, *store.Ledger, error) {
+	file, problems, err := config.Load(path)
+	if err == nil {
+		err = problems.Err()
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	ledger, err := store.OpenReadOnly(file.Ledger)
+	return file, ledger, err
+}
+
+func newQueueListCommand() *cobra.Command {
+	var file, state, partner, direction string
+	var asJSON bool
+	var limit int
+	c := &cobra.Command{Use: "list", Short: "List the deliveries", Args: cobra.NoArgs}
+	configFlag(c, &file)
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON lines")
+	c.Flags().StringVar(&state, "state", "", "only these states, comma separated: "+strings.Join(stateWords(), ", "))
+	c.Flags().StringVar(&partner, "partner", "", "only this partner or account")
+	c.Flags().StringVar(&direction, "direction", "", "only out or in")
+	c.Flags().IntVar(&limit, "limit", 0, "only the newest N")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		f := store.Filter{Partner: partner, Direction: exchange.Direction(direction), Limit: limit}
+		if !slices.Contains([]string{"", "in", "out"}, direction) {
+			return usageError{fmt.Errorf("--direction is out or in, not %q", direction)}
+		}
+		for _, s := range strings.FieldsFunc(state, func(r rune) bool { return r == ',' }) {
+			if !slices.Contains(stateWords(), s) {
+				return usageError{fmt.Errorf("unknown state %q; known are %s", s, strings.Join(stateWords(), ", "))}
+			}
+			f.States = append(f.States, exchange.State(s))
+		}
+		cfg, ledger, err := openLedger(file)
+		if err != nil {
+			return err
+		}
+		defer ledger.Close()
+		rows, err := ledger.Deliveries(c.Context(), f)
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			for _, d := range rows {
+				if err := writeJSONLine(c.OutOrStdout(), show(d)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		stops, err := ledger.Stopped(c.Context())
+		if err != nil {
+			return err
+		}
+		for _, s := range stops {
+			fmt.Fprintf(c.ErrOrStderr(), words(c, "Partner %s ist gestoppt (%s): %s; weiter mit 'gateway partner resume %s'\n",
+				"partner %s is stopped (%s): %s; go on with 'gateway partner resume %s'\n"), s.Partner, causeName(c, s.Cause), s.Text, s.Partner)
+		}
+		t := newTable(c.OutOrStdout(), words(c, "Nr.", "ID"), words(c, "Richtung", "Direction"), words(c, "Datei", "File"), words(c, "Partner", "Partner"),
+			"Transfer", words(c, "Vers.", "Tries"), words(c, "Stand", "State"), words(c, "seit", "Since"), words(c, "Grund", "Reason"))
+		for _, d := range rows {
+			t.AppendRow([]any{d.ID, d.Direction, printable(d.Name), d.Partner, d.TransferName, d.Attempt,
+				stateName(c, d.State), moment(d.Changed, cfg.TimeZone), printable(reason(c, d))})
+		}
+		t.Render()
+		return nil
+	}
+	return c
+}
+
+func stateWords() []string {
+	var out []string
+	for _, s := range exchange.States() {
+		out = append(out, string(s))
+	}
+	return out
+}
+
+// reason says why a delivery stands where it stands.
+func reason(c *cobra.Command, d exchange.Delivery) string {
+	parts := []string{causeName(c, d.Cause), d.Reason}
+	if d.State == exchange.Sealed && d.Attempt > 0 && d.Due.After(time.Now()) {
+		parts = append(parts, words(c, "nächster Versuch ", "next try ")+d.Due.Format(time.TimeOnly))
+	}
+	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
+	return strings.Join(parts, ": ")
+}
+
+func newQueueShowCommand() *cobra.Command {
+	var file string
+	var asJSON bool
+	c := &cobra.Command{Use: "show ID", Short: "Show one delivery", Args: cobra.ExactArgs(1)}
+	configFlag(c, &file)
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		id, err := parseID(args[0])
+		if err != nil {
+			return err
+		}
+		cfg, ledger, err := openLedger(file)
+		if err != nil {
+			return err
+		}
+		defer ledger.Close()
+		d, err := ledger.Delivery(c.Context(), id)
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return writeJSON(c.OutOrStdout(), show(d))
+		}
+		return printDelivery(c, cfg, d)
+	}
+	return c
+}
+
+func parseID(s string) (int64, error) {
+	id, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || id < 1 {
+		return 0, usageError{fmt.Errorf("%q is no delivery's number", s)}
+	}
+	return id, nil
+}
+
+// printDelivery writes the filled fields of a row, one to a line.
+func printDelivery(c *cobra.Command, cfg *config.File, d exchange.Delivery) error {
+	w := c.OutOrStdout()
+	line := func(de, en string, v any) {
+		if s := fmt.Sprint(v); s != "" && s != "0" {
+			fmt.Fprintf(w, "%-24s %s\n", words(c, de, en), strings.ReplaceAll(printable(s), "\n", "\n"+strings.Repeat(" ", 25)))
+		}
+	}
+	line("Sendung", "Delivery", d.ID)
+	line("Stand", "State", stateName(c, d.State))
+	line("Grund", "Reason", reason(c, d))
+	line("Datei", "File", d.Name)
+	line("Eingang über", "Came in by", d.Account)
+	line("Betrieb", "Mode", d.Mode)
+	line("Größe", "Bytes", d.Size)
+	line("SHA-256", "SHA-256", d.SHA256)
+	line("Nachrichten", "Messages", fmt.Sprintf("%d %s", d.Envelope.Messages, strings.Join(d.Envelope.Types, ", ")))
+	line("UNB Absender", "UNB sender", d.Envelope.Sender)
+	line("UNB Empfänger", "UNB recipient", d.Envelope.Recipient)
+	line("Datenaustauschreferenz", "UNB reference", d.Envelope.Reference)
+	line("Anwendungsreferenz", "Application reference", d.Envelope.ApplicationRef)
+	line("Partner", "Partner", d.Partner)
+	line("ABSENDER_EIGNER", "ABSENDER_EIGNER", d.Owner)
+	line("EMPFÄNGER_NUTZER", "EMPFÄNGER_NUTZER", d.EncryptTo)
+	line("EMPFÄNGER_PHYSIKALISCH", "EMPFÄNGER_PHYSIKALISCH", d.SendTo)
+	line("Kostenträger", "Kostenträger", d.Kostentraeger)
+	line("Transfername", "Transfer name", d.TransferName)
+	line("DATUM_ERSTELLUNG", "DATUM_ERSTELLUNG", d.Created)
+	line("Unterzeichner", "Signer", d.Signer)
+	line("Versuche", "Attempts", d.Attempt)
+	line("übernommen", "Taken over", moment(d.TakenAt, cfg.TimeZone))
+	line("zugestellt", "Delivered", moment(d.DeliveredAt, cfg.TimeZone))
+	line("Nachweis", "Proof", d.Proof)
+	line("Antwort bis", "Answer by", moment(d.AnswerBy, cfg.TimeZone))
+	line("Antwort", "Answer", d.Answer)
+	line("beantwortet", "Answers", d.Answers)
+	line("ersetzt", "Replaces", d.Replaces)
+	line("Spool", "Spool", cfg.Spool+string(os.PathSeparator)+d.Intake)
+	return nil
+}
+
+// newQueueChange makes a command that moves one delivery by an operator's will.
+func newQueueChange(name, short string, resendFlag bool) *cobra.Command {
+	var file, why string
+	var resend bool
+	c := &cobra.Command{Use: name + " ID", Short: short, Args: cobra.ExactArgs(1)}
+	configFlag(c, &file)
+	flag := "reason"
+	if name == "deliver-by-hand" {
+		flag = "evidence"
+	}
+	c.Flags().StringVar(&why, flag, "", "why, for the history (required)")
+	if resendFlag {
+		c.Flags().BoolVar(&resend, "resend", false, "outcome unknown: send again under the same name; the partner confirmed that it has nothing")
+	}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		id, err := parseID(args[0])
+		if err != nil {
+			return err
+		}
+		if strings.TrimSpace(why) == "" {
+			return usageError{fmt.Errorf("--%s is required: it stands in the history", flag)}
+		}
+		cfg, problems, err := config.Load(file)
+		if err == nil {
+			err = problems.Err()
+		}
+		if err != nil {
+			return err
+		}
+		ledger, err := store.OpenBeside(cfg.Ledger)
+		if err != nil {
+			return err
+		}
+		defer ledger.Close()
+		return changeByHand(c, ledger, id, name, why, resend)
+	}
+	return c
+}
+
+func changeByHand(c *cobra.Command, ledger *store.Ledger, id int64, name, why string, resend bool) error {
+	d, err := ledger.Delivery(c.Context(), id)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	m := exchange.Move{ID: d.ID, From: d.State, At: now, Due: now, Cause: exchange.ByHand, Text: name + " by hand: " + why}
+	switch {
+	case name == "cancel":
+		m.By, m.Due = exchange.Withdrawn, time.Time{}
+	case name == "deliver-by-hand":
+		m.By = exchange.Vouched
+		m.Change = func(d *exchange.Delivery) { d.DeliveredAt, d.Proof = now, "by hand: "+why }
+	case d.Direction == exchange.In:
+		m.By = exchange.Reopened
+	case d.Cause == exchange.OutcomeUnknown && !resend:
+		return codeError{exitUsage, fmt.Sprintf("delivery %d may already be with the partner: release it with --resend if the partner has nothing, or use 'queue deliver-by-hand' if it has", id)}
+	case d.HasNumber():
+		m.By = exchange.Resumed
+		m.Change = func(d *exchange.Delivery) {
+			d.Attempt = 0
+			d.Published = d.Published && !resend
+		}
+	case d.Kind == exchange.Answer:
+		m.By = exchange.Redrafted
+	default:
+		m.By = exchange.Released
+	}
+	rows, err := ledger.Apply(c.Context(), m)
+	if errors.Is(err, exchange.ErrMove) {
+		return codeError{exitFailed, fmt.Sprintf("delivery %d is %s; %s is for held deliveries", id, d.State, name)}
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.ErrOrStderr(), words(c, "Sendung %d: %s\n", "delivery %d: %s\n"), id, stateName(c, rows[0].State))
+	return nil
+}
+
+func newPartnerCommand() *cobra.Command {
+	var file, why string
+	c := &cobra.Command{Use: "partner", Short: "Let a stopped partner be called again", RunE: group}
+	resume := &cobra.Command{Use: "resume NAME", Short: "Call a partner again that a failed login or an unknown host key has stopped", Args: cobra.ExactArgs(1)}
+	configFlag(resume, &file)
+	resume.Flags().StringVar(&why, "reason", "", "why, for the log")
+	resume.RunE = func(c *cobra.Command, args []string) error {
+		cfg, problems, err := config.Load(file)
+		if err == nil {
+			err = problems.Err()
+		}
+		if err != nil {
+			return err
+		}
+		ledger, err := store.OpenBeside(cfg.Ledger)
+		if err != nil {
+			return err
+		}
+		defer ledger.Close()
+		was, err := ledger.ResumePartner(context.WithoutCancel(c.Context()), args[0])
+		if err != nil {
+			return err
+		}
+		if !was {
+			return codeError{exitNotFound, fmt.Sprintf("partner %q is not stopped", args[0])}
+		}
+		fmt.Fprintf(c.ErrOrStderr(), words(c, "Partner %s wird wieder angerufen\n", "partner %s is called again\n"), args[0])
+		return nil
+	}
+	c.AddCommand(resume)
+	return c
+}

@@ -1,0 +1,328 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"gateway301/channels/channeltest"
+	"gateway301/internal/relay"
+	"gateway301/sample"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"gateway": main})
+}
+
+// TestScenarios drives the real binary against OpenSSH's sshd. Each file in
+// testdata/scenarios reads like a page of the manual; doc.txt there explains the
+// commands.
+func TestScenarios(t *testing.T) {
+	channeltest.LookPeer(t, "sshd")
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("..", "..", "testdata", "scenarios"),
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			tb, ok := env.T().(testing.TB)
+			if !ok {
+				return errors.New("the script runner hides its testing.TB")
+			}
+			env.Values[stageKey{}] = &stage{tb: tb, partners: map[string]*partner{}}
+			now := time.Now().In(berlin())
+			env.Setenv("CLOSED_WINDOW", window(now.Add(6*time.Hour)))
+			env.Setenv("OPEN_WINDOW", window(now.Add(-time.Hour)))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"pki": cmdPKI, "partner": cmdPartner, "line": cmdLine,
+			"hospital": cmdHospital, "annahmestelle": cmdAnnahmestelle, "sample": cmdSample, "auf": cmdAuf,
+		},
+	})
+}
+
+// window is two hours from t, as the YAML writes it.
+func window(t time.Time) string {
+	return t.Format("15:04") + "-" + t.Add(2*time.Hour).Format("15:04")
+}
+
+func berlin() *time.Location {
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		panic(err)
+	}
+	return zone
+}
+
+type stageKey struct{}
+
+// A stage is what one scenario has set up.
+type stage struct {
+	tb       testing.TB
+	partners map[string]*partner
+}
+
+// A partner is OpenSSH's sshd behind a line that can be broken.
+type partner struct {
+	*channeltest.SSHD
+	line *relay.Relay
+}
+
+func onStage(ts *testscript.TestScript) *stage { return ts.Value(stageKey{}).(*stage) }
+
+// certificates are made once a run: RSA keys of 4,096 bits take their time.
+var certificatesOnce = sync.OnceValues(func() (map[string][]byte, error) {
+	now := time.Now()
+	pki, err := sample.NewPKI(now, 4096)
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{"chain.pem": pki.Chain()}
+	for _, who := range []struct {
+		name, ik, institution string
+		from, to              time.Time
+	}{
+		{"hospital", "260500005", "Klinikum Nord", now.Add(-time.Hour), now.AddDate(1, 0, 0)},
+		{"stranger", "260500016", "Klinikum Sued", now.Add(-time.Hour), now.AddDate(1, 0, 0)},
+		{"insurer", "109910000", "Musterkasse", now.Add(-time.Hour), now.AddDate(1, 0, 0)},
+		{"expired", "260500005", "Klinikum Nord", now.AddDate(-1, 0, 0), now.Add(-time.Hour)},
+	} {
+		id, err := pki.Issue(who.ik, who.institution, who.from, who.to)
+		if err != nil {
+			return nil, err
+		}
+		key, err := id.KeyPEM()
+		if err != nil {
+			return nil, err
+		}
+		files[who.name+".key.pem"], files[who.name+".cert.pem"] = key, id.CertPEM()
+	}
+	return files, nil
+})
+
+// pki writes the invented trust centre's files into keys/.
+func cmdPKI(ts *testscript.TestScript, _ bool, _ []string) {
+	files, err := certificatesOnce()
+	ts.Check(err)
+	ts.Check(os.MkdirAll(ts.MkAbs("keys"), 0o700))
+	for name, content := range files {
+		ts.Check(os.WriteFile(ts.MkAbs(filepath.Join("keys", name)), content, 0o600))
+	}
+}
+
+// partner start|stop|restart|newkey|pin NAME
+func cmdPartner(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: partner start|stop|restart|newkey|pin NAME")
+	}
+	s, name := onStage(ts), args[1]
+	if args[0] == "start" {
+		p := &partner{SSHD: channeltest.StartSSHD(s.tb)}
+		var err error
+		p.line, err = relay.Listen(p.Address)
+		ts.Check(err)
+		ts.Defer(func() { p.line.Close() })
+		s.partners[name] = p
+		ts.Check(os.MkdirAll(ts.MkAbs("keys"), 0o700))
+		ts.Check(os.WriteFile(ts.MkAbs("keys/ssh_"+name), p.Client.PEM, 0o600))
+		upper := strings.ToUpper(name)
+		ts.Setenv(upper, p.Root)
+		ts.Setenv(upper+"_ADDRESS", p.line.Address())
+		ts.Setenv(upper+"_USER", p.User)
+		ts.Setenv(upper+"_HOSTKEY", p.Host[0].Line())
+		return
+	}
+	p := s.partners[name]
+	if p == nil {
+		ts.Fatalf("no partner %s was started", name)
+	}
+	switch args[0] {
+	case "stop":
+		p.Stop()
+	case "restart":
+		p.Restart()
+	case "newkey":
+		p.Host = []channeltest.Key{channeltest.NewKey(s.tb)}
+		p.Restart()
+	case "pin":
+		ts.Setenv(strings.ToUpper(name)+"_HOSTKEY", p.Host[0].Line())
+	default:
+		ts.Fatalf("partner %s is not known", args[0])
+	}
+}
+
+// line NAME cut BYTES | whole | freeze | thaw | wait BYTES
+func cmdLine(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: line NAME cut BYTES|whole|freeze|thaw|slow BYTES|wait BYTES")
+	}
+	p := onStage(ts).partners[args[0]]
+	if p == nil {
+		ts.Fatalf("no partner %s was started", args[0])
+	}
+	number := func() int64 {
+		if len(args) != 3 {
+			ts.Fatalf("line %s %s needs a number of bytes", args[0], args[1])
+		}
+		n, err := strconv.ParseInt(args[2], 10, 64)
+		ts.Check(err)
+		return n
+	}
+	switch args[1] {
+	case "cut":
+		p.line.CutAfter(relay.Up, number())
+	case "whole":
+		p.line.CutAfter(relay.Up, -1)
+	case "freeze":
+		p.line.Freeze()
+	case "thaw":
+		p.line.Thaw()
+	case "slow":
+		p.line.SetBandwidth(number())
+	case "wait":
+		want, tick := number(), time.NewTicker(5*time.Millisecond)
+		defer tick.Stop()
+		for end := time.After(time.Minute); p.line.Carried(relay.Up) < want; {
+			select {
+			case <-tick.C:
+			case <-end:
+				ts.Fatalf("only %d bytes went up", p.line.Carried(relay.Up))
+			}
+		}
+	default:
+		ts.Fatalf("line %s is not known", args[1])
+	}
+}
+
+// hospital writes hospital.yaml; each argument is one more line of the partner's row,
+// or, as key=value, replaces a value: cert (a name in keys/), ik, physical, mode, types,
+// speaks-for.
+func cmdHospital(ts *testscript.TestScript, _ bool, args []string) {
+	write(ts, "hospital.yaml", hospitalScenario, args)
+}
+
+// annahmestelle writes annahmestelle.yaml: the partner's own gateway, which works
+// on the folders of its SFTP server.
+func cmdAnnahmestelle(ts *testscript.TestScript, _ bool, args []string) {
+	write(ts, "annahmestelle.yaml", insurerScenario, args)
+}
+
+func write(ts *testscript.TestScript, name, text string, args []string) {
+	values := map[string]string{"cert": "hospital", "ik": "260500005", "physical": "260500005", "speaks-for": "[]",
+		"mode": "test", "types": "[AUFN, VERL, MBEG, RECH, ENTL]"}
+	more := ""
+	for _, arg := range args {
+		key, value, ok := strings.Cut(arg, "=")
+		if _, known := values[key]; ok && known {
+			values[key] = value
+			continue
+		}
+		more += "    " + arg + "\n"
+	}
+	values["more"] = more
+	out := os.Expand(text, func(key string) string {
+		if v, ok := values[key]; ok {
+			return v
+		}
+		return ts.Getenv(key)
+	})
+	ts.Check(os.WriteFile(ts.MkAbs(name), []byte(out), 0o600))
+	for _, dir := range []string{"outbox", "inbox", "insurer/outbox", "insurer/backend"} {
+		ts.Check(os.MkdirAll(ts.MkAbs(dir), 0o700))
+	}
+}
+
+const hospitalScenario = `ledger: hospital/ledger.db
+spool: hospital/spool
+identities:
+  - {ik: ${ik}, name: Klinikum, key: "file:keys/${cert}.key.pem", certificate: keys/${cert}.cert.pem, inbox: inbox}
+trust: {roots: [keys/chain.pem], certificates: [keys/insurer.cert.pem]}
+outboxes:
+  - {name: kis, path: outbox, owner: ${ik}, physical: ${physical}, mode: ${mode}, looks: 2, every: 20ms, quarantine: quarantine, max-size: 64MiB}
+partners:
+  - name: musterkasse
+    ik: 109910000
+    sftp: {address: "${MUSTERKASSE_ADDRESS}", user: "${MUSTERKASSE_USER}", key: "file:keys/ssh_musterkasse", host-keys: ["${MUSTERKASSE_HOSTKEY}"], put: in, get: out}
+    first-number: 1
+    collect-every: 100ms
+    accept-codes: ["0"]
+${more}routes:
+  - {name: musterkasse, recipients: [109910000], types: ${types}, mode: ${mode}, partner: musterkasse}
+speaks-for: ${speaks-for}
+`
+
+const insurerScenario = `ledger: insurer/ledger.db
+spool: insurer/spool
+identities:
+  - {ik: 109910000, name: Musterkasse, key: "file:keys/insurer.key.pem", certificate: keys/insurer.cert.pem, inbox: insurer/backend}
+trust: {roots: [keys/chain.pem], certificates: [keys/hospital.cert.pem, keys/stranger.cert.pem]}
+outboxes:
+  - {name: kasse, path: insurer/outbox, owner: 109910000, mode: ${mode}, looks: 2, every: 20ms, quarantine: insurer/quarantine}
+partners:
+  - name: klinikum
+    ik: 260500005
+    folder: {put: "${MUSTERKASSE}/out", get: "${MUSTERKASSE}/in"}
+    first-number: 1
+    collect-every: 100ms
+    positive: true
+    positive-code: "0"
+${more}routes:
+  - {name: klinikum, recipients: [260500005], types: [KOUB, ANFM, ZAHL], mode: ${mode}, partner: klinikum}
+checks: {insured-list: insured.txt}
+`
+
+// sample TYPE FILE [key=value]... ; a %d in FILE and count=N make N files.
+func cmdSample(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: sample TYPE FILE [from=IK] [to=IK] [ref=N] [messages=N] [insured=KVNR] [count=N] [size=BYTES]")
+	}
+	o := sample.FileOptions{Type: args[0], Sender: "260500005", Recipient: "109910000", Reference: 1, Messages: 1,
+		Insured: []string{"A123456780"}, Created: time.Now().In(berlin()).Add(-time.Minute)}
+	count, size := 1, int64(0)
+	for _, arg := range args[2:] {
+		key, value, _ := strings.Cut(arg, "=")
+		n, _ := strconv.Atoi(value)
+		switch key {
+		case "from":
+			o.Sender = value
+		case "to":
+			o.Recipient = value
+		case "ref":
+			o.Reference = n
+		case "messages":
+			o.Messages = n
+		case "insured":
+			o.Insured = strings.Split(value, ",")
+		case "count":
+			count = n
+		case "size":
+			size = int64(n)
+		default:
+			ts.Fatalf("sample: unknown %s", arg)
+		}
+	}
+	for i := range count {
+		name := args[1]
+		if strings.Contains(name, "%") {
+			name = fmt.Sprintf(name, i+1)
+		}
+		o.ApplicationRef, o.Seed = fmt.Sprintf("KRH%08d", o.Reference), uint64(o.Reference)
+		f, err := os.Create(ts.MkAbs(name + ".tmp"))
+		ts.Check(err)
+		if size > 0 {
+			err = sample.WriteSized(f, o, size)
+		} else {
+			err = sample.Write(f, o)
+		}
+		ts.Check(errors.Join(err, f.Close()))
+		ts.Check(os.Rename(f.Name(), ts.MkAbs(name)))
+		o.Reference++
+	}
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/term"
+
+	"gateway301/channels/dropserver"
+)
+
+func newRunCommand() *cobra.Command {
+	var file string
+	var once bool
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Run the gateway",
+		Long: `Run the gateway until it is told to stop. The first SIGTERM or SIGINT lets the
+files in hand be finished, the second leaves at once; a restart resumes either way.
+
+With --once it works until nothing is due, every outbox was looked at and every
+partner asked, then ends: 0 when all is well, 6 when something became held or
+rejected, or a partner was stopped.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return serve(c.Context(), file, once, c.ErrOrStderr())
+		},
+	}
+	configFlag(c, &file)
+	c.Flags().BoolVar(&once, "once", false, "work until nothing is due, then end")
+	return c
+}
+
+// configFlag adds the flag that every command has that reads a gateway's data.
+func configFlag(c *cobra.Command, file *string) {
+	c.Flags().StringVarP(file, "config", "c", "gateway.yaml", "configuration file")
+}
+
+func serve(ctx context.Context, path string, once bool, errOut io.Writer) error {
+	file, err := load(path, errOut)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	g, err := assemble(ctx, file, newLog(errOut))
+	if err != nil {
+		return err
+	}
+	defer g.close()
+	defer signals(g.pipeline.Stop, cancel)()
+	if err := g.clean(ctx); err != nil {
+		return err
+	}
+	if once {
+		if err := g.pipeline.Once(ctx); err != nil {
+			return err
+		}
+		if n := g.pipeline.Troubles(); n > 0 {
+			return codeError{exitPartly, fmt.Sprintf("%d held, rejected or stopped in this run; see 'gateway queue list -c %s'", n, path)}
+		}
+		return nil
+	}
+	return g.run(ctx)
+}
+
+// run is the service: pipeline, drop server and watchdog, until stopped.
+func (g *gateway) run(ctx context.Context) error {
+	listener, err := g.listen()
+	if err != nil {
+		return err
+	}
+	g.pipeline.Started = func() { notify(daemon.SdNotifyReady) }
+	work, done := context.WithCancel(ctx)
+	group, work := errgroup.WithContext(work)
+	if g.server != nil {
+		group.Go(func() error { return ignoreCancel(g.server.Serve(work, listener)) })
+	}
+	group.Go(func() error { return ignoreCancel(g.watchdog(work)) })
+	group.Go(func() error {
+		defer done()
+		defer notify(daemon.SdNotifyStopping)
+		return g.pipeline.Run(work)
+	})
+	return group.Wait()
+}
+
+func ignoreCancel(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+func notify(state string) { daemon.SdNotify(false, state) }
+
+// watchdog tells systemd that we live as long as the ledger answers.
+func (g *gateway) watchdog(ctx context.Context) error {
+	every, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || every == 0 {
+		return err
+	}
+	tick := time.NewTicker(every / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+			asked, cancel := context.WithTimeout(ctx, every/3)
+			if _, err := g.ledger.NextDue(asked, time.Now()); err == nil {
+				notify(daemon.SdNotifyWatchdog)
+			}
+			cancel()
+		}
+	}
+}
+
+// newLog writes for people on a terminal and JSON everywhere else.
+func newLog(w io.Writer) zerolog.Logger {
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		w = zerolog.ConsoleWriter{Out: f, TimeFormat: time.TimeOnly, NoColor: os.Getenv("NO_COLOR") != ""}
+	}
+	return zerolog.New(w).With().Timestamp().Logger()
+}
+
+// audit writes one line for each thing that a partner does at the drop server.
+func audit(log zerolog.Logger) func(dropserver.Event) {
+	return func(e dropserver.Event) {
+		line := log.Info()
+		if e.Err != nil {
+			line = log.Warn().Err(e.Err)
+		}
+		line.Str("account", e.Account).Str("action", string(e.Action)).Str("name", e.Name).Int64("bytes", e.Bytes).Msg("drop server")
+	}
+}
+
+// address names where a listener listens.
+func address(l net.Listener) string { return l.Addr().String() }

@@ -1,0 +1,413 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/crypto/ssh"
+
+	"gateway301/annex"
+	"gateway301/channels"
+	"gateway301/channels/dropserver"
+	"gateway301/channels/folder"
+	"gateway301/channels/sftp"
+	"gateway301/config"
+	"gateway301/crypto"
+	"gateway301/crypto/keys"
+	"gateway301/intake"
+	"gateway301/pipeline"
+	"gateway301/store"
+)
+
+// A gateway is everything that one configuration brings to life.
+type gateway struct {
+	file     *config.File
+	ledger   *store.Ledger
+	spool    *store.Spool
+	pipeline *pipeline.Pipeline
+	server   *dropserver.Server // nil: none
+	log      zerolog.Logger
+}
+
+// load reads a configuration and prints its problems. Those that a ledger with
+// history answers are left out.
+func load(path string, warn io.Writer) (*config.File, error) {
+	file, problems, err := config.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	for _, p := range withHistory(file, problems) {
+		fmt.Fprintln(warn, p)
+	}
+	return file, nil
+}
+
+// withHistory drops the question for a first transfer number where the ledger
+// knows the last one.
+func withHistory(file *config.File, problems config.Problems) config.Problems {
+	ledger, err := store.OpenReadOnly(file.Ledger)
+	if err != nil {
+		return problems
+	}
+	defer ledger.Close()
+	return problems.Without(func(p config.Problem) bool {
+		if p.Code != config.CodeFirstNumber {
+			return false
+		}
+		known, err := ledger.HasHistory(context.Background(), p.Subject)
+		return err == nil && known
+	})
+}
+
+// assemble opens the ledger and puts all parts together. Everything that is
+// wrong with keys, certificates and folders is reported at once.
+func assemble(ctx context.Context, file *config.File, log zerolog.Logger) (*gateway, error) {
+	g := &gateway{file: file, log: log}
+	var wrong []error
+	note := func(err error) {
+		if err != nil {
+			wrong = append(wrong, err)
+		}
+	}
+	ring, err := newRing(file)
+	note(err)
+	partners, err := newPartners(file)
+	note(err)
+	server, err := newServer(file, log)
+	note(err)
+	checks, err := newChecks(file)
+	note(err)
+	if len(wrong) > 0 {
+		return nil, errors.Join(wrong...)
+	}
+	if g.ledger, err = store.Open(ctx, file.Ledger); err != nil {
+		return nil, err
+	}
+	if g.spool, err = store.OpenSpool(file.Spool); err != nil {
+		return nil, errors.Join(err, g.ledger.Close())
+	}
+	g.server = server
+	s := pipeline.Settings{
+		Ledger: g.ledger, Spool: g.spool, Keys: ring, Outboxes: map[string]pipeline.Outbox{},
+		Partners: partners, Routes: file.Routes, Mandates: file.SpeaksFor,
+		Checks: checks, Location: file.TimeZone, Log: log,
+	}
+	for _, id := range file.Identities {
+		s.Identities = append(s.Identities, pipeline.Identity{IK: id.IK, Inbox: id.Inbox})
+	}
+	for _, box := range file.Outboxes {
+		in, err := newIntake(g, box)
+		if err != nil {
+			return nil, errors.Join(err, g.close())
+		}
+		s.Intakes = append(s.Intakes, in)
+		s.Outboxes[box.Name] = pipeline.Outbox{Owner: box.Owner, Physical: box.Physical}
+	}
+	g.pipeline = pipeline.New(s)
+	return g, nil
+}
+
+func (g *gateway) close() error {
+	var errs []error
+	if g.pipeline != nil {
+		errs = append(errs, g.pipeline.Close())
+	}
+	return errors.Join(append(errs, g.spool.Close(), g.ledger.Close())...)
+}
+
+// A ring holds our keys and the directory of everyone else's certificates.
+type ring struct {
+	own       map[string][]keys.Own
+	all       []keys.Own
+	directory *keys.Directory
+}
+
+func newRing(file *config.File) (*ring, error) {
+	r := &ring{own: map[string][]keys.Own{}}
+	var wrong []error
+	for _, id := range file.Identities {
+		own, err := loadOwn(id)
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("identity %s: %w", id.IK, err))
+			continue
+		}
+		r.own[id.IK] = append(r.own[id.IK], own)
+		r.all = append(r.all, own)
+	}
+	roots, err := certificates(file.Trust.Roots)
+	if err != nil {
+		wrong = append(wrong, fmt.Errorf("trust roots: %w", err))
+	}
+	others, err := certificates(file.Trust.Certificates)
+	if err != nil {
+		wrong = append(wrong, fmt.Errorf("trust certificates: %w", err))
+	}
+	if len(wrong) > 0 {
+		return nil, errors.Join(wrong...)
+	}
+	r.directory, err = keys.NewDirectory(roots, others, keys.Options{})
+	return r, err
+}
+
+func loadOwn(id config.Identity) (keys.Own, error) {
+	secret, err := id.Key.Bytes()
+	if err != nil {
+		return keys.Own{}, err
+	}
+	key, err := keys.ParseKey(secret)
+	if err != nil {
+		return keys.Own{}, err
+	}
+	certs, err := keys.ReadCertificates(id.Certificate)
+	if err != nil {
+		return keys.Own{}, err
+	}
+	for _, c := range certs {
+		if !key.PublicKey.Equal(c.PublicKey) {
+			continue
+		}
+		if iks := keys.IKs(c); !slices.Contains(iks, id.IK) {
+			return keys.Own{}, fmt.Errorf("%s: the certificate is for IK %s, not %s", id.Certificate, strings.Join(iks, ", "), id.IK)
+		}
+		return keys.Own{Certificate: c, Key: key}, nil
+	}
+	return keys.Own{}, fmt.Errorf("%s: no certificate belongs to the key", id.Certificate)
+}
+
+// certificates reads files, and all files of folders.
+func certificates(paths []string) ([]*x509.Certificate, error) {
+	var out []*x509.Certificate
+	var wrong []error
+	for _, path := range paths {
+		err := filepath.WalkDir(path, func(path string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() || strings.HasPrefix(e.Name(), ".") {
+				return err
+			}
+			certs, err := keys.ReadCertificates(path)
+			if err != nil {
+				wrong = append(wrong, err)
+			}
+			out = append(out, certs...)
+			return nil
+		})
+		if err != nil {
+			wrong = append(wrong, err)
+		}
+	}
+	return out, errors.Join(wrong...)
+}
+
+// Signer returns the key of an identity that is valid at a moment and ends last.
+func (r *ring) Signer(ik string, at time.Time) (crypto.Signer, error) {
+	var best crypto.Signer
+	var fault error
+	for _, own := range r.own[ik] {
+		if err := keys.CheckValidity(own.Certificate, at); err != nil {
+			fault = err
+			continue
+		}
+		if best.Certificate == nil || own.Certificate.NotAfter.After(best.Certificate.NotAfter) {
+			best = own
+		}
+	}
+	switch {
+	case best.Certificate != nil:
+		return best, nil
+	case fault != nil:
+		return best, fmt.Errorf("own key: %w", fault)
+	}
+	return best, fmt.Errorf("no own key for IK %s", ik)
+}
+
+// Recipient returns the certificate to encrypt for.
+func (r *ring) Recipient(ik string, at time.Time) (*x509.Certificate, error) {
+	return r.directory.ForIK(ik, at)
+}
+
+// Opening says how files are opened: with every own key.
+func (r *ring) Opening(receivedAt time.Time) crypto.OpenOptions {
+	return crypto.OpenOptions{Own: r.all, Directory: r.directory, ReceivedAt: receivedAt}
+}
+
+func newPartners(file *config.File) ([]pipeline.Partner, error) {
+	var out []pipeline.Partner
+	var wrong []error
+	for _, p := range file.Partners {
+		channel, credential, err := newChannel(p)
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("partner %s: %w", p.Name, err))
+			continue
+		}
+		out = append(out, pipeline.Partner{
+			Partner: p.Partner, Channel: channel, Credential: credential,
+			Window: p.Window, Grace: p.Grace,
+			Collects: p.Collected(), Collect: p.Collect, CollectEvery: p.CollectEvery, IncompleteAfter: p.IncompleteAfter,
+			Retry: p.Retry, AcceptCodes: p.AcceptCodes, HintCodes: p.HintCodes, AnswerProfile: p.AnswerProfile,
+		})
+	}
+	return out, errors.Join(wrong...)
+}
+
+func newChannel(p config.Partner) (c channels.Channel, credential string, err error) {
+	if p.Folder != nil {
+		c, err := folder.New(folder.Settings{OutDir: p.Folder.Put, InDir: p.Folder.Get})
+		return c, "", err
+	}
+	s := sftp.Settings{
+		Address: p.SFTP.Address, User: p.SFTP.User, HostKeys: p.SFTP.HostKeys,
+		OutDir: p.SFTP.Put, InDir: p.SFTP.Get, Temporary: temporary(p.SFTP.Temporary),
+		Timeouts: sftp.Timeouts{Dial: p.SFTP.ConnectTimeout, Stall: p.SFTP.StallTimeout},
+	}
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%s\n%s\n", s.Address, s.User)
+	if p.SFTP.KnownHosts != "" {
+		text, err := os.ReadFile(p.SFTP.KnownHosts)
+		if err != nil {
+			return nil, "", err
+		}
+		if s.HostKeys, err = sftp.ParseHostKeys(text, s.Address); err != nil {
+			return nil, "", err
+		}
+	}
+	for _, k := range s.HostKeys {
+		sum.Write(k.Marshal())
+	}
+	if !p.SFTP.Key.IsZero() {
+		signer, err := loginKey(p.SFTP.Key)
+		if err != nil {
+			return nil, "", err
+		}
+		s.Signers = []ssh.Signer{signer}
+		sum.Write(signer.PublicKey().Marshal())
+	}
+	if !p.SFTP.Password.IsZero() {
+		if s.Password, err = p.SFTP.Password.Password(); err != nil {
+			return nil, "", err
+		}
+		io.WriteString(sum, s.Password)
+	}
+	c, err = sftp.New(s)
+	return c, hex.EncodeToString(sum.Sum(nil)), err
+}
+
+func loginKey(s config.Secret) (ssh.Signer, error) {
+	b, err := s.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	key, err := ssh.ParsePrivateKey(b)
+	if err != nil {
+		return nil, fmt.Errorf("login key %s: %w", s, err)
+	}
+	return key, nil
+}
+
+func temporary(t config.Temporary) channels.Temporary {
+	switch t {
+	case config.TemporaryDot:
+		return channels.Temporary{Kind: channels.Prefix}
+	case config.TemporaryNone:
+		return channels.Temporary{Kind: channels.None}
+	}
+	return channels.Temporary{}
+}
+
+func newServer(file *config.File, log zerolog.Logger) (*dropserver.Server, error) {
+	if file.Server == nil {
+		return nil, nil
+	}
+	s := dropserver.Settings{Audit: audit(log)}
+	var wrong []error
+	for _, secret := range file.Server.HostKeys {
+		key, err := loginKey(secret)
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("server: %w", err))
+			continue
+		}
+		s.HostKeys = append(s.HostKeys, key)
+	}
+	for _, a := range file.Server.Accounts {
+		s.Accounts = append(s.Accounts, dropserver.Account{Name: a.Name, Keys: a.Keys, Root: filepath.Join(file.Server.Root, a.Name)})
+	}
+	if len(wrong) > 0 {
+		return nil, errors.Join(wrong...)
+	}
+	return dropserver.New(s)
+}
+
+// newChecks makes the payer's own checks. The list is read afresh for each
+// file, so that an update counts at once.
+func newChecks(file *config.File) (func() ([]annex.MessageCheck, error), error) {
+	path := file.Checks.InsuredList
+	if path == "" {
+		return nil, nil
+	}
+	read := func() ([]annex.MessageCheck, error) {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		list, err := annex.LoadInsured(f)
+		if err != nil {
+			return nil, fmt.Errorf("insured-list: %w", err)
+		}
+		return []annex.MessageCheck{list}, nil
+	}
+	_, err := read()
+	return read, err
+}
+
+func newIntake(g *gateway, box config.Outbox) (*intake.Intake, error) {
+	return intake.New(intake.Outbox{
+		Name: box.Name, Path: box.Path, Owner: box.Owner, Physical: box.Physical, Mode: box.Mode,
+		Marker: box.Marker, Looks: box.Looks, Every: box.Every, MaxSize: box.MaxSize,
+		Ignore: box.Ignore, Quarantine: box.Quarantine, Floor: g.file.DiskFloor,
+	}, g.spool, g.ledger, g.log)
+}
+
+// listen opens the server's port.
+func (g *gateway) listen() (net.Listener, error) {
+	if g.server == nil {
+		return nil, nil
+	}
+	return net.Listen("tcp", g.file.Server.Listen)
+}
+
+// clean removes what a crash left in the spool without a row.
+func (g *gateway) clean(ctx context.Context) error {
+	tokens, err := g.spool.Tokens()
+	if err != nil {
+		return err
+	}
+	for _, token := range tokens {
+		known, err := g.ledger.HasIntake(ctx, token)
+		if err != nil {
+			return err
+		}
+		if known {
+			continue
+		}
+		g.log.Info().Str("intake", token).Msg("left by a crash before its row was written; its original still stands, so it is removed")
+		if err := g.spool.Remove(token); err != nil {
+			return err
+		}
+	}
+	return nil
+}
