@@ -106,7 +106,7 @@ func (r *reader) checkOutboxes(f *File) {
 		}
 		for _, suffix := range o.Ignore {
 			if o.Marker != "" && strings.HasSuffix(o.Marker, suffix) {
-				r.fault(CodeConflict, path+".marker", fmt.Sprintf("files ending in %q are ignored, so no file would ever be complete", suffix), "choose another marker, or set ignore")
+				r.fault(CodeConflict, path+".marker", fmt.Sprintf("files ending in %q are ignored, so no file would ever be complete", clip(suffix)), "choose another marker, or set ignore")
 				break
 			}
 		}

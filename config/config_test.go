@@ -26,7 +26,7 @@ func world(t testing.TB) string {
 	dir := t.TempDir()
 	for _, folder := range []string{
 		"outbox/nord", "outbox/sued", "inbox/nord", "inbox/sued", "state/spool", "keys/partners",
-		"drop/260500049/in", "drop/260500049/out", "drop/put", "drop/get",
+		"drop/260500049/in", "drop/260500049/out", "drop/put", "drop/get", "taken/quarantine",
 	} {
 		if err := os.MkdirAll(filepath.Join(dir, folder), 0o700); err != nil {
 			t.Fatal(err)
@@ -45,7 +45,7 @@ func world(t testing.TB) string {
 		write(name, "invented\n", 0o600)
 	}
 	for _, name := range []string{
-		"keys/nord.cert.pem", "keys/sued.cert.pem", "keys/chain.pem", "keys/kasse.pem", "insured.txt", "keys/open.key.pem",
+		"keys/nord.cert.pem", "keys/sued.cert.pem", "keys/chain.pem", "keys/kasse.pem", "insured.txt", "keys/open.key.pem", "taken/quarantine/nord",
 	} {
 		write(name, "invented\n", 0o644)
 	}

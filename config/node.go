@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 	"unicode"
 
@@ -736,6 +737,8 @@ func reason(err error) string {
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return "does not exist"
+	case errors.Is(err, syscall.ENOTDIR):
+		return "lies below something that is not a folder"
 	case errors.Is(err, os.ErrPermission):
 		return "may not be looked at by this user"
 	}
