@@ -97,7 +97,7 @@ type checker struct {
 	bad      bool  // the present message is in rep.Refused
 	fkt      Geschaeftsvorfall
 	fktRaw   []byte // the segment behind fkt if it was found well, else empty
-	counts   map[string]int
+	counts   tally
 }
 
 func newChecker(r io.Reader, o CheckOptions) *checker {
@@ -107,7 +107,7 @@ func newChecker(r io.Reader, o CheckOptions) *checker {
 	if o.Refused <= 0 {
 		o.Refused = defaultRefused
 	}
-	c := &checker{o: o, rules: make(map[string]Rule), in: counter{r: r}, expected: 1, counts: make(map[string]int)}
+	c := &checker{o: o, rules: make(map[string]Rule), in: counter{r: r}, expected: 1}
 	for _, rule := range Rules() {
 		c.rules[rule.Code] = rule
 	}
@@ -447,7 +447,7 @@ func (c *checker) unused(s edifact.Segment) {
 func (c *checker) readUNH(s edifact.Segment) {
 	c.rep.Messages++
 	c.bad = false
-	clear(c.counts)
+	c.counts.reset()
 	c.msg = MessageInfo{Message: c.rep.Messages, Reference: show(s.Value(1, 1)), Type: c.known(s.Value(2, 1)), Version: show(s.Value(2, 2))}
 	if s.Elements() < 2 {
 		c.find("10031", s.Pos())
@@ -511,9 +511,7 @@ func (c *checker) body(step edifact.Step) {
 	s := step.Segment
 	fkt := s.Is("FKT")
 	if fkt || len(c.o.Checks) > 0 {
-		tag := s.Tag()
-		c.counts[tag]++
-		c.msg.Position = c.counts[tag]
+		c.msg.Position = c.counts.add(s.Tag())
 	}
 	switch {
 	case fkt:
@@ -629,7 +627,7 @@ func (c *checker) add(f Finding, at edifact.Pos) {
 	f.Message, f.Reference, f.Type = c.msg.Message, c.msg.Reference, c.msg.Type
 	f.Segment = at.Tag
 	if f.Message > 0 {
-		f.Position = c.counts[at.Tag]
+		f.Position = c.counts.of(at.Tag)
 	}
 	f.Element, f.Component, f.SegmentNumber, f.Offset = at.Element, at.Component, at.Segment, at.Offset
 	if c.keeps() {
@@ -702,6 +700,53 @@ func show(b []byte) string {
 		out = append(out, r)
 	}
 	return string(out)
+}
+
+// A tally counts the segments of a message by tag. A message has few tags, so
+// that looking through the first ones is faster than a map; more than that go
+// into one.
+type tally struct {
+	first [16]struct {
+		tag string
+		n   int
+	}
+	used int
+	more map[string]int
+}
+
+func (t *tally) reset() {
+	t.used = 0
+	clear(t.more)
+}
+
+// add counts one more and gives the new count.
+func (t *tally) add(tag string) int {
+	for i := range t.used {
+		if t.first[i].tag == tag {
+			t.first[i].n++
+			return t.first[i].n
+		}
+	}
+	if t.used < len(t.first) {
+		t.first[t.used].tag, t.first[t.used].n = tag, 1
+		t.used++
+		return 1
+	}
+	if t.more == nil {
+		t.more = make(map[string]int)
+	}
+	t.more[tag]++
+	return t.more[tag]
+}
+
+// of is how often a tag was counted.
+func (t *tally) of(tag string) int {
+	for i := range t.used {
+		if t.first[i].tag == tag {
+			return t.first[i].n
+		}
+	}
+	return t.more[tag]
 }
 
 // A counter counts the bytes that pass through it.

@@ -327,6 +327,27 @@ func TestCheckCountsSegments(t *testing.T) {
 	}
 }
 
+func TestTally(t *testing.T) {
+	var counts tally
+	for round := range 2 {
+		want := make(map[string]int)
+		for i := range 100 {
+			tag := fmt.Sprintf("T%02d", i%(20+round))
+			want[tag]++
+			if got := counts.add(tag); got != want[tag] || counts.of(tag) != got {
+				t.Fatalf("%s counted %d times, want %d", tag, got, want[tag])
+			}
+		}
+		if counts.of("XXX") != 0 {
+			t.Error("counted what never came")
+		}
+		counts.reset()
+		if counts.of("T00") != 0 || counts.of("T19") != 0 {
+			t.Error("not reset")
+		}
+	}
+}
+
 func TestCheckNamesTheMessage(t *testing.T) {
 	rep, _ := check(t, goodUNB+goodM1+edit(goodM2, "UNT+6", "UNT+7")+goodUNZ, CheckOptions{})
 	want := Finding{

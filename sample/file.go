@@ -279,7 +279,8 @@ func verl(f *file, c *fall, _ int) {
 	f.put("FAB", edifact.C(c.abteilung), c.diagnose)
 }
 
-// entl grows by further groups ETL with 40 NDG each.
+// entl grows by further groups of ETL and NDG: first in number, up to 998, then
+// in length, up to 40 NDG each.
 func entl(f *file, c *fall, fill int) {
 	f.seg("STA", standort, c.entlassung, c.clock())
 	f.seg("DPV", year(c), year(c))
@@ -291,8 +292,8 @@ func entl(f *file, c *fall, fill int) {
 			f.put("NDG", diagnose(c.rng))
 		}
 	}
+	secondary := min(40, max(2, (fill/998-bytesETL)/bytesNDG))
 	for n := 0; n < 998 && fill > bytesETL; n++ { // 12: internal transfer
-		secondary := min(40, (fill-bytesETL)/bytesNDG)
 		etl(c.aufnahme, "129", secondary)
 		fill -= bytesETL + secondary*bytesNDG
 	}
