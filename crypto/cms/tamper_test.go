@@ -23,7 +23,8 @@ func opened(t *testing.T, msg, plain []byte) (*Message, bool) {
 	return m, err == nil
 }
 
-// No bit of a sealed file can be flipped without notice.
+// No byte of a sealed file can be changed without notice. (All eight bits of
+// each are flipped in FlipsInside, where no RSA operation stands in the way.)
 func TestFlipsOutside(t *testing.T) {
 	t.Parallel()
 	plain := pattern(40)
@@ -31,15 +32,14 @@ func TestFlipsOutside(t *testing.T) {
 		msg := seal(t, plain, known)
 		tries, believed := 0, 0
 		for at := range msg {
-			for _, bit := range []byte{0x01, 0x80} {
-				forged := slices.Clone(msg)
-				forged[at] ^= bit
-				tries++
-				m, ok := opened(t, forged, plain)
-				if ok && m.Signer.Equal(everyone().hospital.cert) {
-					believed++
-					t.Errorf("known=%v: bit %#02x of byte %d goes unnoticed", known, bit, at)
-				}
+			bit := byte(1) << (at % 8)
+			forged := slices.Clone(msg)
+			forged[at] ^= bit
+			tries++
+			m, ok := opened(t, forged, plain)
+			if ok && m.Signer.Equal(everyone().hospital.cert) {
+				believed++
+				t.Errorf("known=%v: bit %#02x of byte %d goes unnoticed", known, bit, at)
 			}
 		}
 		t.Logf("known=%v: %d bytes, %d flips, %d believed", known, len(msg), tries, believed)
