@@ -27,5 +27,6 @@
 //
 // It moves no files, knows no partners and keeps no state between files. It
 // never puts a field value of a message into a text: only values of service
-// segments (UNB, UNH, UNT, UNZ), which say nothing about patients.
+// segments (UNB, UNH, UNT, UNZ) and the IKs in FKT, which say nothing about
+// patients.
 package annex
