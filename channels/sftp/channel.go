@@ -226,6 +226,9 @@ func (c *Channel) call(ctx context.Context, f func(context.Context, *line) error
 	err = f(ctx, l)
 	close(done)
 	<-watched
+	if lost(err) {
+		l.cut(err) // so that the next call does not meet a line that is about to be found dead
+	}
 	return c.classify(ctx, l, err)
 }
 

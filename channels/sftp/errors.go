@@ -83,6 +83,12 @@ func lineFault(err error) bool {
 		errors.Is(err, net.ErrClosed) || errors.As(err, &network)
 }
 
+// lost tells whether the line has failed, and not what else stood in an error's
+// chain: a source or a caller may have connections of its own.
+func lost(err error) bool {
+	return lineFault(err) && (!known(err) || errors.Is(err, channels.ErrUnknown))
+}
+
 // statusFault reads what the server answered. SSH_FX_FAILURE says nothing of its
 // cause unless the text does, so it stays a reason to try again.
 func statusFault(err error) error {

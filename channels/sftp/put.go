@@ -57,7 +57,7 @@ func (u *upload) run(ctx context.Context) (channels.Proof, error) {
 		attempt = u.staged
 	}
 	proof, err := attempt(ctx)
-	if err != nil && u.exposed && !known(err) && (lineFault(err) || u.l.isDead()) {
+	if err != nil && u.exposed && !known(err) && (lost(err) || u.l.isDead()) {
 		return proof, fmt.Errorf("%w: %w", channels.ErrUnknown, err)
 	}
 	return proof, err
@@ -96,7 +96,7 @@ func (u *upload) staged(ctx context.Context) (channels.Proof, error) {
 // show whatever the temporary name holds at that moment.
 func (u *upload) resume(ctx context.Context) (delivered, complete bool, err error) {
 	final, temporary, err := u.c.look(ctx, u.l, u.name)
-	switch {
+	switch err = u.unlessTold(err); {
 	case err != nil:
 		return false, false, err
 	case final != nil && (!final.Mode().IsRegular() || final.Size() != u.size):
@@ -127,7 +127,7 @@ func (u *upload) grow(ctx context.Context) error {
 	var there os.FileInfo
 	var f *sftp.File
 	err := both(
-		func() (err error) { there, err = find(ctx, u.l, u.final); return err },
+		func() (err error) { there, err = find(ctx, u.l, u.final); return u.unlessTold(err) },
 		func() (err error) {
 			f, err = u.l.client.OpenFile(u.temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
 			return folderFault(err)
@@ -192,6 +192,16 @@ func unlessBlind(err error) error {
 		return err
 	}
 	return nil
+}
+
+// unlessTold forgives the same before anything is written, if the settings say
+// that nobody can look here. The server's own rule then keeps a file that stands
+// there from being replaced: a plain rename, or an exclusive open.
+func (u *upload) unlessTold(err error) error {
+	if u.c.settings.Proof == channels.Acknowledged {
+		return unlessBlind(err)
+	}
+	return err
 }
 
 // write sends the content with many packets in flight. ReadFrom would fall back
@@ -353,7 +363,7 @@ func (u *upload) reallyGone(ctx context.Context) error {
 func (u *upload) inPlace(ctx context.Context) (channels.Proof, error) {
 	flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
 	there, err := find(ctx, u.l, u.final)
-	if err != nil {
+	if err = u.unlessTold(err); err != nil {
 		return channels.Proof{}, err
 	}
 	if there != nil {
@@ -401,7 +411,7 @@ func (u *upload) notOpened(ctx context.Context, refusal error) error {
 // clear removes what a failed attempt left, if the line still allows it. What
 // cannot be removed now is found and cleared by the next attempt.
 func (u *upload) clear(ctx context.Context, remote string, why error) {
-	if lineFault(why) || ctx.Err() != nil || u.l.isDead() {
+	if lost(why) || ctx.Err() != nil || u.l.isDead() {
 		return
 	}
 	if err := u.l.client.Remove(remote); err == nil {

@@ -32,7 +32,8 @@ type Settings struct {
 	Rename    Rename
 
 	// Proof is how far Put looks after a file: Acknowledged, Listed, Size or
-	// Hash. The zero value means Size.
+	// Hash. The zero value means Size. Acknowledged is for partners that let
+	// nobody look: what cannot be seen then counts as absent.
 	Proof channels.Level
 
 	// NoSync keeps Put from asking the server to flush a file to its disk.
