@@ -385,8 +385,8 @@ func (r *reader) checkMandates(f *File) {
 		switch {
 		case m.Account != "" && !known && r.listed("partners") && r.listed("outboxes"):
 			r.fault(CodeReference, path+".account", fmt.Sprintf("unknown account %q", clip(m.Account)), r.meantOrFew(m.Account, names))
-		case outbox && m.Owner != "" && !f.isOurs(m.Owner) && r.identified(f):
-			r.fault(CodeReference, path+".owner", "IK "+m.Owner+" is not one of the identities", "its files could not be signed; add it to identities")
+		case outbox && m.Owner != "" && !f.isOurs(m.Owner) && !slices.ContainsFunc(m.Signers, f.isOurs) && r.identified(f):
+			r.fault(CodeReference, path+".owner", "neither IK "+m.Owner+" nor one of the signers is one of the identities", "its files could not be signed; add one of them to identities")
 		}
 		if !m.From.IsZero() && !m.Until.IsZero() && !m.From.Before(m.Until) {
 			r.fault(CodeConflict, path+".until", "until is not after from, so the row never holds", "until is the first day on which it no longer holds")

@@ -26,6 +26,9 @@ type sighting struct {
 // steady is how long a file that is no pair must stay unchanged before it is fetched.
 const steady = 2 * time.Second
 
+// clockDifference is more than any two clocks differ.
+const clockDifference = 24 * time.Hour
+
 // collecting polls one partner until ctx ends.
 func (p *Pipeline) collecting(ctx context.Context, l *lane) error {
 	for !p.stopped() {
@@ -176,7 +179,6 @@ func (c *collector) consider(ctx context.Context, f channels.Entry) error {
 		return c.takeAlone(ctx, f, exchange.Incomplete, "payload without Auftragsdatei")
 	}
 	if !c.unchangedFor(f, steady) {
-		c.pending = true
 		return nil
 	}
 	return c.takeAlone(ctx, f, exchange.Unrecognised, "neither payload nor Auftragsdatei")
@@ -216,16 +218,22 @@ func (c *collector) order(ctx context.Context, f channels.Entry) error {
 	return c.takeOrder(ctx, f, raw.Bytes(), auf, exchange.Incomplete, "Auftragsdatei without payload")
 }
 
-// unchangedFor reports whether a file has been seen unchanged for at least d.
+// unchangedFor reports whether a file has been seen unchanged for at least d, or
+// is so old that no difference between clocks explains it: a gateway that is
+// started once a night remembers no sightings.
 func (c *collector) unchangedFor(f channels.Entry, d time.Duration) bool {
 	c.lane.mu.Lock()
 	defer c.lane.mu.Unlock()
 	s, ok := c.lane.firstSeen[f.Name]
 	if !ok || s.size != f.Size || !s.modified.Equal(f.ModTime) {
-		c.lane.firstSeen[f.Name] = sighting{f.Size, f.ModTime, c.now}
-		return d <= 0
+		s = sighting{f.Size, f.ModTime, c.now}
+		c.lane.firstSeen[f.Name] = s
 	}
-	return c.now.Sub(s.since) >= d
+	if c.now.Sub(s.since) >= d || c.now.Sub(f.ModTime) >= d+clockDifference {
+		return true
+	}
+	c.pending = c.pending || d <= steady
+	return false
 }
 
 func (c *collector) forgetSightings() {

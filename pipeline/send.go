@@ -30,7 +30,7 @@ func (p *Pipeline) send(ctx context.Context, l *lane) (int, error) {
 		if err := ctx.Err(); err != nil {
 			return attempts, err
 		}
-		if p.stopped() || p.Now().Before(l.downUntil) {
+		if now := p.Now(); p.stopped() || now.Before(l.downUntil) || !l.Window.Open(now, p.Location) {
 			return attempts, nil
 		}
 		stops, err := p.Ledger.Stopped(ctx)
@@ -66,10 +66,6 @@ func (a *attempt) run(ctx context.Context) error {
 	now := a.p.Now()
 	if a.d.State == exchange.Unknown {
 		return a.look(ctx)
-	}
-	if !a.lane.Window.Open(now, a.p.Location) {
-		next := a.lane.Window.NextOpen(now, a.p.Location)
-		return a.move(ctx, exchange.Postponed, next, exchange.NoCause, "waiting for window, next "+next.In(a.p.Location).Format("Mon 2006-01-02 15:04"))
 	}
 	if !a.d.SealedFor.IsZero() && now.After(a.d.SealedFor) {
 		return a.move(ctx, exchange.Holding, time.Time{}, exchange.KeyProblem,

@@ -130,12 +130,12 @@ func verdictName(c *cobra.Command, v annex.Verdict) string {
 }
 
 func where(c *cobra.Command, f annex.Finding) string {
-	s := fmt.Sprintf("Offset %d", f.Offset)
+	s := fmt.Sprintf(words(c, "Offset %d", "offset %d"), f.Offset)
 	if f.Element > 0 {
-		s = fmt.Sprintf("Element %d.%d, ", f.Element, max(f.Component, 1)) + s
+		s = fmt.Sprintf(words(c, "Element %d.%d, ", "element %d.%d, "), f.Element, max(f.Component, 1)) + s
 	}
 	if f.SegmentNumber > 0 {
-		s = fmt.Sprintf("Segment %d %s, ", f.SegmentNumber, f.Segment) + s
+		s = fmt.Sprintf(words(c, "Segment %d %s, ", "segment %d %s, "), f.SegmentNumber, f.Segment) + s
 	}
 	if f.Message > 0 {
 		s = fmt.Sprintf(words(c, "Nachricht %d, ", "message %d, "), f.Message) + s

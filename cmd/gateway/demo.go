@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/term"
 
+	"gateway301/config"
 	"gateway301/exchange"
 	"gateway301/sample"
 	"gateway301/store"
@@ -95,7 +96,7 @@ func (d *demo) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := d.report(c, end); err != nil {
+	if err := d.report(c, hospital.file, end); err != nil {
 		return err
 	}
 	if end.Failed > 0 {
@@ -330,7 +331,9 @@ func (d *demo) night(c *cobra.Command, hospital, insurer *gateway, listener net.
 	work, done := context.WithCancel(ctx)
 	defer done()
 	group, work := errgroup.WithContext(work)
-	group.Go(func() error { return ignoreCancel(insurer.server.Serve(work, sample.CutListener(listener, demoCutAfter))) })
+	group.Go(func() error {
+		return ignoreCancel(insurer.server.Serve(work, sample.CutListener(listener, demoCutAfter)))
+	})
 	for _, g := range []*gateway{hospital, insurer} {
 		group.Go(func() error { return g.pipeline.Run(work) })
 	}
@@ -522,7 +525,7 @@ func (d *demo) result(ctx context.Context, hospital, insurer *gateway, took time
 	return r, err
 }
 
-func (d *demo) report(c *cobra.Command, r demoResult) error {
+func (d *demo) report(c *cobra.Command, cfg *config.File, r demoResult) error {
 	if d.json {
 		return writeJSON(c.OutOrStdout(), r)
 	}
@@ -530,7 +533,7 @@ func (d *demo) report(c *cobra.Command, r demoResult) error {
 	for _, row := range r.rows {
 		answer := row.Answer
 		if answer == "" {
-			answer = reason(c, row)
+			answer = reason(c, cfg, row)
 		}
 		t.AppendRow([]any{row.Name, row.Partner, row.TransferName, row.Attempt, stateName(c, row.State), printable(answer)})
 	}

@@ -98,7 +98,7 @@ func newQueueListCommand() *cobra.Command {
 			"Transfer", words(c, "Vers.", "Tries"), words(c, "Stand", "State"), words(c, "seit", "Since"), words(c, "Grund", "Reason"))
 		for _, d := range rows {
 			t.AppendRow([]any{d.ID, d.Direction, printable(d.Name), d.Partner, d.TransferName, d.Attempt,
-				stateName(c, d.State), moment(d.Changed, cfg.TimeZone), printable(reason(c, d))})
+				stateName(c, d.State), moment(d.Changed, cfg.TimeZone), printable(reason(c, cfg, d))})
 		}
 		t.Render()
 		return nil
@@ -115,9 +115,16 @@ func stateWords() []string {
 }
 
 // reason says why a delivery stands where it stands.
-func reason(c *cobra.Command, d exchange.Delivery) string {
+func reason(c *cobra.Command, cfg *config.File, d exchange.Delivery) string {
 	parts := []string{causeName(c, d.Cause), d.Reason}
-	if d.State == exchange.Sealed && d.Attempt > 0 && d.Due.After(time.Now()) {
+	now := time.Now()
+	for _, p := range cfg.Partners {
+		if p.Name == d.Partner && (d.State == exchange.Sealed || d.State == exchange.Unknown) && !p.Window.Open(now, cfg.TimeZone) {
+			next := p.Window.NextOpen(now, cfg.TimeZone).In(cfg.TimeZone).Format("2006-01-02 15:04")
+			return words(c, "wartet auf das Fenster, nächstes ", "waiting for window, next ") + next
+		}
+	}
+	if d.State == exchange.Sealed && d.Attempt > 0 && d.Due.After(now) {
 		parts = append(parts, words(c, "nächster Versuch ", "next try ")+d.Due.Format(time.TimeOnly))
 	}
 	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
@@ -170,7 +177,7 @@ func printDelivery(c *cobra.Command, cfg *config.File, d exchange.Delivery) erro
 	}
 	line("Sendung", "Delivery", d.ID)
 	line("Stand", "State", stateName(c, d.State))
-	line("Grund", "Reason", reason(c, d))
+	line("Grund", "Reason", reason(c, cfg, d))
 	line("Datei", "File", d.Name)
 	line("Eingang über", "Came in by", d.Account)
 	line("Betrieb", "Mode", d.Mode)

@@ -43,7 +43,7 @@ func TestScenarios(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"pki": cmdPKI, "partner": cmdPartner, "line": cmdLine,
-			"hospital": cmdHospital, "annahmestelle": cmdAnnahmestelle, "sample": cmdSample, "auf": cmdAuf,
+			"await": cmdAwait, "hospital": cmdHospital, "annahmestelle": cmdAnnahmestelle, "sample": cmdSample, "auf": cmdAuf,
 		},
 	})
 }
@@ -201,6 +201,25 @@ func cmdLine(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// await FILE... waits until the files are there, or, negated, gone.
+func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	end := time.After(time.Minute)
+	for _, name := range args {
+		for {
+			if _, err := os.Stat(ts.MkAbs(name)); (err == nil) != neg {
+				break
+			}
+			select {
+			case <-tick.C:
+			case <-end:
+				ts.Fatalf("%s: waited for a minute", name)
+			}
+		}
+	}
+}
+
 // hospital writes hospital.yaml; each argument is one more line of the partner's row,
 // or, as key=value, replaces a value: cert (a name in keys/), ik, physical, mode, types,
 // speaks-for.
@@ -215,7 +234,7 @@ func cmdAnnahmestelle(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func write(ts *testscript.TestScript, name, text string, args []string) {
-	values := map[string]string{"cert": "hospital", "ik": "260500005", "physical": "260500005", "speaks-for": "[]",
+	values := map[string]string{"cert": "hospital", "ik": "260500005", "physical": "260500005", "speaks-for": "[]", "first": "1",
 		"mode": "test", "types": "[AUFN, VERL, MBEG, RECH, ENTL]"}
 	more := ""
 	for _, arg := range args {
@@ -250,7 +269,7 @@ partners:
   - name: musterkasse
     ik: 109910000
     sftp: {address: "${MUSTERKASSE_ADDRESS}", user: "${MUSTERKASSE_USER}", key: "file:keys/ssh_musterkasse", host-keys: ["${MUSTERKASSE_HOSTKEY}"], put: in, get: out}
-    first-number: 1
+    first-number: ${first}
     collect-every: 100ms
     accept-codes: ["0"]
 ${more}routes:
@@ -269,7 +288,7 @@ partners:
   - name: klinikum
     ik: 260500005
     folder: {put: "${MUSTERKASSE}/out", get: "${MUSTERKASSE}/in"}
-    first-number: 1
+    first-number: ${first}
     collect-every: 100ms
     positive: true
     positive-code: "0"

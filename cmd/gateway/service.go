@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"gateway301/channels/dropserver"
+	"gateway301/exchange"
 )
 
 func newRunCommand() *cobra.Command {
@@ -62,15 +63,29 @@ func serve(ctx context.Context, path string, once bool, errOut io.Writer) error 
 		return err
 	}
 	if once {
+		before, err := g.quarantined(ctx)
+		if err != nil {
+			return err
+		}
 		if err := g.pipeline.Once(ctx); err != nil {
 			return err
 		}
-		if n := g.pipeline.Troubles(); n > 0 {
-			return codeError{exitPartly, fmt.Sprintf("%d held, rejected or stopped in this run; see 'gateway queue list -c %s'", n, path)}
+		after, err := g.quarantined(ctx)
+		if err != nil {
+			return err
+		}
+		if n := g.pipeline.Troubles() + after - before; n > 0 {
+			return codeError{exitPartly, fmt.Sprintf("%d held, rejected, quarantined or stopped in this run; see 'gateway queue list -c %s'", n, path)}
 		}
 		return nil
 	}
 	return g.run(ctx)
+}
+
+// quarantined counts the files that were not taken into work.
+func (g *gateway) quarantined(ctx context.Context) (int, error) {
+	sum, err := g.ledger.Sum(ctx, exchange.Out)
+	return sum[exchange.Quarantined], err
 }
 
 // run is the service: pipeline, drop server and watchdog, until stopped.
