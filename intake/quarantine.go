@@ -60,7 +60,14 @@ func (i *Intake) moveAway(ctx context.Context, name string, e *entry) error {
 	for n := 1; ; n++ {
 		to := filepath.Join(i.box.Quarantine, numbered(name, n))
 		if _, err := i.disk.Lstat(to); err == nil {
-			continue // an earlier one of that name
+			// An earlier one of that name; or this very one, copied to another file
+			// system, when only its removal failed.
+			if ours, err := i.says(to+reasonSuffix, text); err != nil {
+				return err
+			} else if ours {
+				return i.remove(name)
+			}
+			continue
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -96,13 +103,21 @@ func (i *Intake) reserve(path string, text []byte) (free bool, err error) {
 	if !errors.Is(err, fs.ErrExist) {
 		return err == nil, err
 	}
+	return i.says(path, text) // ours, from before a crash
+}
+
+// says reports whether a reason file holds this text. One that is gone says nothing.
+func (i *Intake) says(path string, text []byte) (bool, error) {
 	f, err := i.disk.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
 	if err != nil {
 		return false, err
 	}
 	defer f.Close()
 	got, err := io.ReadAll(io.LimitReader(f, int64(len(text))+1))
-	return bytes.Equal(got, text), err // ours, from before a crash
+	return bytes.Equal(got, text), err
 }
 
 // reasonFile is the text beside a quarantined file. The token ties it to one row.

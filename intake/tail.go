@@ -24,11 +24,13 @@ func endsInUNZ(f io.ReaderAt, size int64) (bool, error) {
 		return false, err
 	}
 	s := separators(head)
-	tail = bytes.TrimRight(tail, " \t\r\n\x1a")
-	if len(tail) == 0 || tail[len(tail)-1] != s.Terminator {
+	last := bytes.TrimRight(tail, " \t\r\n\x1a")
+	rest := tail[len(last):]
+	if n := len(last); n > 0 && last[n-1] == s.Terminator {
+		last = last[:n-1]
+	} else if bytes.IndexByte(rest, s.Terminator) < 0 { // it may be a line feed itself
 		return false, nil
 	}
-	last := tail[:len(tail)-1]
 	if n := lastTerminator(last, s); n >= 0 {
 		last = last[n+1:]
 	}
