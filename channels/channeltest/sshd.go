@@ -1,7 +1,6 @@
 package channeltest
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"net"
@@ -13,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -96,38 +96,49 @@ func (s *SSHD) Start() {
 	s.t.Helper()
 	config := s.configure()
 	process := exec.Command(s.program, "-D", "-e", "-f", config)
-	process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that Stop reaches the sessions
-	stderr, err := process.StderrPipe()
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	process.WaitDelay = 2 * time.Second // should a session outlive Stop, which kills them
+	ready := make(chan struct{})
+	process.Stderr = &readiness{s: s, ready: ready}
 	if err := process.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	ready := make(chan bool, 1)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		defer process.Wait()
-		lines := bufio.NewScanner(stderr)
-		for lines.Scan() {
-			s.mu.Lock()
-			fmt.Fprintf(&s.log, "%s\n", lines.Bytes())
-			s.mu.Unlock()
-			if strings.HasPrefix(lines.Text(), "Server listening on") {
-				ready <- true
-			}
-		}
-		ready <- false
+		process.Wait()
 	}()
 	s.mu.Lock()
 	s.process, s.ended = process, ended
 	s.mu.Unlock()
-	if !<-ready {
+	select {
+	case <-ready:
+	case <-ended:
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.t.Fatalf("sshd did not start:\n%s", s.log.Bytes())
 	}
+}
+
+// A readiness keeps what sshd says and notes when it listens.
+type readiness struct {
+	s     *SSHD
+	ready chan struct{}
+	said  []byte
+	done  bool
+}
+
+func (r *readiness) Write(p []byte) (int, error) {
+	r.s.mu.Lock()
+	r.s.log.Write(p)
+	r.s.mu.Unlock()
+	if !r.done {
+		r.said = append(r.said, p...)
+		if bytes.Contains(r.said, []byte("Server listening on")) {
+			r.done = true
+			close(r.ready)
+		}
+	}
+	return len(p), nil
 }
 
 // Stop ends the server and the sessions it serves.
@@ -139,8 +150,40 @@ func (s *SSHD) Stop() {
 	if process == nil {
 		return
 	}
-	syscall.Kill(-process.Process.Pid, syscall.SIGKILL)
+	// Each session is a process group of its own. The server stands still while
+	// we count them.
+	process.Process.Signal(syscall.SIGSTOP)
+	for _, pid := range descendants(process.Process.Pid) {
+		syscall.Kill(pid, syscall.SIGKILL)
+	}
+	process.Process.Kill()
 	<-ended
+}
+
+// descendants returns the processes that pid has started, and those that they
+// have, as /proc tells; without /proc there are none.
+func descendants(pid int) []int {
+	children := map[int][]int{}
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, stat := range stats {
+		text, err := os.ReadFile(stat)
+		if err != nil {
+			continue // ended meanwhile
+		}
+		// "pid (name) state ppid …", and the name may hold anything.
+		_, rest, _ := strings.Cut(string(text), ") ")
+		var state string
+		var child, parent int
+		fmt.Sscan(rest, &state, &parent)
+		fmt.Sscan(string(text), &child)
+		children[parent] = append(children[parent], child)
+	}
+	var all []int
+	for next := []int{pid}; len(next) > 0; next = next[1:] {
+		all = append(all, children[next[0]]...)
+		next = append(next, children[next[0]]...)
+	}
+	return all
 }
 
 // Restart stops the server and starts it again at the same address, with the

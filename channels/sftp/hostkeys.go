@@ -80,7 +80,8 @@ var errRevoked = errors.New("revoked")
 
 // parseHostKey reads one line. It returns nil if the line is about another host.
 func parseHostKey(line []byte, address string) (ssh.PublicKey, error) {
-	if key, _, _, rest, err := ssh.ParseAuthorizedKey(line); err == nil && len(rest) == 0 {
+	// A host in front would be taken for the options of an authorized key.
+	if key, _, options, _, err := ssh.ParseAuthorizedKey(line); err == nil && len(options) == 0 {
 		return key, nil
 	}
 	marker, hosts, key, _, _, err := ssh.ParseKnownHosts(line)
