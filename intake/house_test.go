@@ -159,7 +159,7 @@ type bench struct {
 
 func newBench(t *testing.T, change func(*Outbox)) *bench {
 	t.Helper()
-	dir := t.TempDir()
+	dir := folder(t)
 	b := &bench{
 		T: t,
 		box: Outbox{
@@ -175,6 +175,18 @@ func newBench(t *testing.T, change func(*Outbox)) *bench {
 	}
 	b.restart()
 	return b
+}
+
+// folder is a temporary folder in memory, where there is one: the tests write
+// many thousand files, and none of them must outlast a power cut.
+func folder(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "intake")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
 }
 
 // restart is a new process over the same folders and ledger.
