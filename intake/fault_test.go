@@ -74,8 +74,8 @@ func (l *faultyLedger) HasIntake(ctx context.Context, token string) (has bool, e
 	return has, err
 }
 
-// break_ lets operation n of disk, spool and ledger fail from now on.
-func (b *bench) break_(f *faultfs.Faults) {
+// breakAt lets operation n of disk, spool and ledger fail from now on.
+func (b *bench) breakAt(f *faultfs.Faults) {
 	b.Helper()
 	in, err := New(b.box, &faultySpool{b.spool, f}, &faultyLedger{b.ledger, f}, zerolog.New(b.log))
 	b.try(err)
@@ -132,7 +132,7 @@ func TestEveryOperationFails(t *testing.T) {
 					}
 				})
 				s.lay(b)
-				b.break_(f)
+				b.breakAt(f)
 				b.in.disk = f.Disk(s.disk)
 				for range 2*patience + 3 {
 					b.scan() // faults are the point

@@ -477,7 +477,7 @@ func (d *disappearing) Lstat(path string) (os.FileInfo, error) {
 func TestLedgerFails(t *testing.T) {
 	fault := errors.New("the ledger is gone")
 	for name, c := range map[string]struct {
-		break_ func(*memory)
+		breakAt func(*memory)
 		spool  int // tokens left
 	}{
 		"before the commit":            {func(m *memory) { m.take = func() error { return fault } }, 0},
@@ -486,7 +486,7 @@ func TestLedgerFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, nil)
-			c.break_(b.ledger)
+			c.breakAt(b.ledger)
 			b.write("a.edi", interchange)
 			b.look(2)
 			if taken, _, err := b.scan(); taken != 0 || !errors.Is(err, fault) {
