@@ -478,7 +478,7 @@ func TestLedgerFails(t *testing.T) {
 	fault := errors.New("the ledger is gone")
 	for name, c := range map[string]struct {
 		breakAt func(*memory)
-		spool  int // tokens left
+		spool   int // tokens left
 	}{
 		"before the commit":            {func(m *memory) { m.take = func() error { return fault } }, 0},
 		"after the commit":             {func(m *memory) { m.taken = func() error { return fault } }, 1},
