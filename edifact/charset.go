@@ -1,6 +1,7 @@
 package edifact
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"unicode/utf8"
@@ -170,6 +171,9 @@ func (c Charset) AppendDecoded(dst, src []byte) ([]byte, error) {
 
 // appendLatin1 is I1, the set of nearly every § 301 file, in one pass.
 func appendLatin1(dst, src []byte) []byte {
+	if ascii(src) {
+		return append(dst, src...)
+	}
 	for _, b := range src {
 		if b < 0x80 {
 			dst = append(dst, b)
@@ -178,6 +182,26 @@ func appendLatin1(dst, src []byte) []byte {
 		}
 	}
 	return dst
+}
+
+// ascii reports whether no byte has its high bit set.
+func ascii(b []byte) bool {
+	const high = 0x8080808080808080
+	n := len(b)
+	switch {
+	case n >= 8:
+		for i := 0; i+8 <= n; i += 8 {
+			if binary.LittleEndian.Uint64(b[i:])&high != 0 {
+				return false
+			}
+		}
+		return binary.LittleEndian.Uint64(b[n-8:])&high == 0
+	case n >= 4:
+		return (binary.LittleEndian.Uint32(b)|binary.LittleEndian.Uint32(b[n-4:]))&(high>>32) == 0
+	case n > 0:
+		return (b[0]|b[n/2]|b[n-1])&0x80 == 0
+	}
+	return true
 }
 
 // AppendEncoded appends to dst the UTF-8 text src in the character set. A

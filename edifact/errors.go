@@ -25,9 +25,6 @@ var (
 	// ErrSegmentTooLong: a segment is longer than Options.MaxSegment. It points
 	// at the first byte too many.
 	ErrSegmentTooLong = errors.New("segment is longer than allowed")
-	// ErrTooManyValues is no longer returned: a segment may hold as many values
-	// as it has room for.
-	ErrTooManyValues = errors.New("segment has more values than allowed")
 	// ErrUNA: the service string advice cannot be used. See the three below.
 	ErrUNA = errors.New("UNA cannot be used")
 	// ErrUNACharacter: a separator in UNA is no printable special ASCII character.

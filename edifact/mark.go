@@ -24,7 +24,7 @@ const (
 // piece, and what it finds does not depend on where the pieces end: the only
 // thing that reaches over a border is the carried bit.
 type marker struct {
-	all  []uint64 // a bit for every byte of the buffer: a separator or terminator in force
+	all  []uint64 // a bit for every byte of the buffer: a separator or terminator in force; and a word more
 	ends []uint32 // positions of the terminators, ascending; en are valid
 	rels []uint32 // positions of the release characters, ascending; rn are valid
 
@@ -202,14 +202,15 @@ func compareGo(b []byte, all, term []uint64, p *pattern) {
 	}
 }
 
+const (
+	low7   = 0x7f7f7f7f7f7f7f7f
+	high   = 0x8080808080808080
+	gather = 0x0002040810204081
+)
+
 // compareWord has a zero bit in the lowest eight for each byte of w that is
 // found. The multiplication gathers the high bit of every byte in one byte.
 func compareWord(w, pc, pe, pt uint64) (all, term uint64) {
-	const (
-		low7   = 0x7f7f7f7f7f7f7f7f
-		high   = 0x8080808080808080
-		gather = 0x0002040810204081
-	)
 	low := w & low7
 	t := (low ^ pt) + low7 | w
 	s := ((low^pc)+low7)&((low^pe)+low7)&t | w
@@ -242,6 +243,41 @@ func (m *marker) list(from, n int) {
 		en += count
 	}
 	m.en = en
+}
+
+// upperBits returns a bit for each byte of buf[first:last], at most 64, that has
+// its high bit set. What has been marked since the last time is looked through first.
+func (r *Reader) upperBits(first, last uint32) uint64 {
+	if int(last) > r.upperTo {
+		r.markUpper()
+	}
+	k, shift := first/chunk, first%chunk
+	two := r.upper[k : k+2]
+	return (two[0]>>shift | two[1]<<(chunk-shift)) & (1<<(last-first) - 1)
+}
+
+func (r *Reader) markUpper() {
+	if len(r.upper) < len(r.all) {
+		r.upper = lengthen(r.upper, len(r.all))
+	}
+	k := r.upperTo / chunk
+	for ; k*chunk < r.scanned; k++ {
+		b := r.buf[k*chunk : (k+1)*chunk]
+		var word uint64
+		for i := 0; i < chunk; i += 8 {
+			word = word>>8 | binary.LittleEndian.Uint64(b[i:])&high*gather&^(1<<56-1)
+		}
+		r.upper[k] = word
+	}
+	r.upperTo = r.scanned
+}
+
+// window returns the marks of the 64 positions from first on, the first lowest,
+// as far as last.
+func (m *marker) window(first, last uint32) uint64 {
+	k, shift := first/chunk, first%chunk
+	two := m.all[k : k+2]
+	return (two[0]>>shift | two[1]<<(chunk-shift)) & (2<<(last-first) - 1)
 }
 
 // separatorFrom returns the first marked position at or behind p. There must be one.

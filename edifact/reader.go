@@ -51,6 +51,9 @@ type Reader struct {
 	ready int // ends[ei:ready] can be handed out without further ado
 	ri    int // rels[:ri] are of segments before the one handed out last
 
+	upper   []uint64 // as all, for the bytes with their high bit set, as far as upperTo; made when first asked for
+	upperTo int
+
 	maxSegment int
 
 	head     bool  // a service string advice may stand here
@@ -75,7 +78,7 @@ func NewReader(src io.Reader, o Options) *Reader {
 	}
 	r.maxSegment = min(r.maxSegment, maxSegment)
 	r.buf = make([]byte, readLen)
-	r.all = make([]uint64, readLen/chunk)
+	r.all = make([]uint64, readLen/chunk+1)
 	r.kernel = haveKernel()
 	r.tags = make(map[[lenTag]byte]string)
 	r.use(DefaultSeparators())
@@ -323,6 +326,10 @@ func (r *Reader) read() {
 	if drop := r.pos &^ (chunk - 1); drop > 0 { // whole chunks, so that the marks keep their bits
 		copy(r.buf, r.buf[drop:r.end])
 		copy(r.all, r.all[drop/chunk:(r.scanned+chunk-1)/chunk])
+		r.upperTo = max(0, r.upperTo-drop) &^ (chunk - 1)
+		if r.upperTo > 0 {
+			copy(r.upper, r.upper[drop/chunk:])
+		}
 		for i := r.ei; i < r.en; i++ {
 			r.ends[i] -= uint32(drop)
 		}
@@ -345,7 +352,7 @@ func (r *Reader) read() {
 		// Only for a segment that outgrows it, and no further than that needs.
 		n := max(len(r.buf)+block, min(2*len(r.buf), (r.maxSegment+block)&^(block-1)))
 		r.buf = lengthen(r.buf, n)
-		r.all = lengthen(r.all, n/chunk)
+		r.all = lengthen(r.all, n/chunk+1)
 	}
 	n, err := r.src.Read(r.buf[r.end:])
 	if n < 0 || n > len(r.buf)-r.end {

@@ -105,16 +105,43 @@ type chunked struct {
 
 func (c chunked) Read(p []byte) (int, error) { return c.r.Read(p[:min(len(p), c.n)]) }
 
-// readAll writes what a reader sees in a form that shows all of it.
+// readAll writes what a reader sees in a form that shows all of it. The ways
+// to get at a value must agree.
 func readAll(r *Reader, w io.Writer) error {
+	var values []Value
+	var buf []byte
 	for {
 		s, err := r.Next()
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(w, "%d %d %d %s %q", s.Number(), s.Offset(), s.End(), s.Tag(), s.Raw())
-		for c := s.Cursor(); c.Next(); {
+		c := s.Cursor()
+		for c.Next() {
 			fmt.Fprintf(w, " %d.%d@%d=%q", c.Element(), c.Component(), c.Pos().Offset, c.Value())
+		}
+		values = s.AppendValues(values[:0])
+		c, ascii := s.Cursor(), true
+		for i, v := range values {
+			text, err := s.Text(v, I1, buf)
+			switch {
+			case !c.Next(), int(v.Element) != c.Element(), int(v.Component) != c.Component(), !bytes.Equal(s.Bytes(v), c.Value()):
+				fmt.Fprintf(w, " value %d is %d.%d=%q", i, v.Element, v.Component, s.Bytes(v))
+			case s.PosOfValue(v) != c.Pos() || s.PosOf(c.Element(), c.Component()) != c.Pos():
+				fmt.Fprintf(w, " value %d at %v", i, s.PosOfValue(v))
+			case !bytes.Equal(s.Value(c.Element(), c.Component()), c.Value()):
+				fmt.Fprintf(w, " value %d is otherwise %q", i, s.Value(c.Element(), c.Component()))
+			}
+			if latin, _ := I1.Decode(c.Value()); err != nil || string(text) != latin {
+				fmt.Fprintf(w, " value %d as text %q (%v)", i, text, err)
+			}
+			ascii = ascii && len(text) == len(c.Value())
+		}
+		if c.Next() {
+			fmt.Fprintf(w, " only %d values", len(values))
+		}
+		if ascii != s.ASCII() {
+			fmt.Fprintf(w, " ASCII is %v", s.ASCII())
 		}
 		fmt.Fprintln(w)
 	}

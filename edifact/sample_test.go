@@ -27,7 +27,10 @@ func sample(n int, s Separators) []byte {
 			b = append(b, c)
 		}
 	}
-	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 abcdefghijklmnopqrstuvwxyz.,-/()\xc4\xd6\xdc\xe4\xf6\xfc\xdf"
+	const (
+		letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 abcdefghijklmnopqrstuvwxyz.,-/()"
+		umlauts = "\xc4\xd6\xdc\xe4\xf6\xfc\xdf"
+	)
 	tags := []string{"INV", "NAD", "AUF", "EAD", "ETL", "NDG", "FAB", "REC", "ENT", "TXT", "DPV", "CUX"}
 	put("UNB+UNOC:3+260500005+109910000+261122:2200+00007++KRH00000007'")
 	messages := 0
@@ -38,8 +41,8 @@ func sample(n int, s Separators) []byte {
 		segments := 10 + rng.IntN(30)
 		for range segments {
 			b = append(b, tags[rng.IntN(len(tags))]...)
-			for range 4 + rng.IntN(5) {
-				if rng.IntN(5) == 0 {
+			for j := range 4 + rng.IntN(5) {
+				if j > 0 && rng.IntN(5) == 0 {
 					b = append(b, s.Component)
 				} else {
 					b = append(b, s.Element)
@@ -48,6 +51,10 @@ func sample(n int, s Separators) []byte {
 				for i := range 2 + rng.IntN(8) {
 					if i == 1 && at == 0 {
 						b = append(b, s.Release, [...]byte{s.Component, s.Element, s.Release, s.Terminator}[rng.IntN(4)])
+						continue
+					}
+					if rng.IntN(150) == 0 { // names and free text are the smaller part
+						b = append(b, umlauts[rng.IntN(len(umlauts))])
 						continue
 					}
 					b = append(b, letters[rng.IntN(len(letters))])

@@ -1,6 +1,10 @@
 package edifact
 
-import "bytes"
+import (
+	"bytes"
+	"math/bits"
+	"slices"
+)
 
 // A Segment is a view of one segment. It is valid, and its byte slices are,
 // until the next call on the reader or walker that gave it.
@@ -21,6 +25,11 @@ func (s Segment) Is(tag string) bool {
 	return string(s.r.buf[s.start:s.start+lenTag]) == tag
 }
 
+// service reports whether the tag begins as those of the service segments do.
+func (s Segment) service() bool {
+	return s.r.buf[s.start] == 'U' && s.r.buf[s.start+1] == 'N'
+}
+
 // Elements returns the number of elements after the tag, empty ones counted.
 func (s Segment) Elements() int {
 	n, sep := 0, s.r.seps.Element
@@ -39,8 +48,9 @@ func (s Segment) Components(element int) int {
 	if element == 0 {
 		n = 1 // the tag itself, which the cursor leaves out
 	}
-	for c := s.Cursor(); c.element <= element && c.Next(); {
-		if c.element == element {
+	c := s.Cursor()
+	for c.Next() && c.Element() <= element {
+		if c.Element() == element {
 			n++
 		}
 	}
@@ -144,39 +154,163 @@ func (s Segment) resolve(a, b uint32) []byte {
 	}
 }
 
+// ASCII reports whether the segment consists of ASCII characters alone, so
+// that its values are the same text in ISO 8859-1, ISO 8859-15 and UTF-8.
+func (s Segment) ASCII() bool {
+	if s.end-s.start >= chunk {
+		return ascii(s.Raw())
+	}
+	return s.r.upperBits(s.start, s.end) == 0
+}
+
+// A Value is the place of one component in its segment; [Segment.Bytes] gives
+// its content. It is valid as long as the segment is.
+type Value struct {
+	Element, Component uint32 // from 1; Element 0 is what stands behind the tag with a component separator
+	from, to           uint32 // in r.buf, or in r.scratch if from has the bit resolved
+}
+
+const resolved = 1 << 31
+
+// AppendValues appends all values after the tag to dst. It is the fast way for
+// who wants most of them; the same slice can serve for every segment:
+//
+//	values = segment.AppendValues(values[:0])
+//	for _, v := range values {
+//		use(v.Element, v.Component, segment.Bytes(v))
+//	}
+func (s Segment) AppendValues(dst []Value) []Value {
+	r := s.r
+	had := len(dst)
+	at := s.start + lenTag // the mark before the next value
+	place := Value{Component: 1}
+	for at < s.end {
+		first := at + 1
+		word := r.window(first, s.end)
+		if word == 0 { // a value longer than the window
+			first = r.separatorFrom(first)
+			word = r.window(first, s.end)
+		}
+		for word != 0 {
+			n, more := len(dst), min(bits.OnesCount64(word), stride)
+			if cap(dst)-n < stride {
+				dst = slices.Grow(dst, stride)
+			}
+			dst = dst[:n+stride]
+			word = spread((*[stride]Value)(dst[n:]), r.buf, first, at, s.end, word, r.seps.Element, &place)
+			dst = dst[:n+more]
+			place = dst[n+more-1]
+			at = place.to
+		}
+	}
+	if s.released() {
+		s.resolveAll(dst[had:])
+	}
+	return dst
+}
+
+// stride is how many values are found in a row without asking whether there
+// are so many: most segments have no more, and a branch for each value would
+// be guessed wrongly once in every segment.
+const stride = 8
+
+// spread fills values with what stands between the mark at position at and
+// those in word, which begins at position first, and returns the marks left
+// over. Behind the last mark the values are void. place is that of the value before.
+func spread(values *[stride]Value, buf []byte, first, at, end uint32, word uint64, sep byte, place *Value) uint64 {
+	element, component := place.Element, place.Component
+	for i := range values {
+		next := uint32(0) // 1 in a new element
+		if buf[at] == sep {
+			next = 1
+		}
+		element += next
+		component = component&(next-1) + 1
+		v := &values[i]
+		v.Element = element
+		v.Component = component
+		v.from = at + 1
+		at = min(first+uint32(bits.TrailingZeros64(word)), end)
+		word &= word - 1
+		v.to = at
+	}
+	return word
+}
+
+// resolveAll gives the values in which a release character occurs a copy without.
+func (s Segment) resolveAll(values []Value) {
+	from := s.start
+	for i := 0; ; i++ {
+		at := bytes.IndexByte(s.r.buf[from:s.end], s.r.seps.Release)
+		if at < 0 {
+			return
+		}
+		for values[i].to < from+uint32(at) {
+			i++
+		}
+		v := &values[i]
+		from = v.to
+		n := len(s.resolve(v.from, v.to))
+		v.from -= s.start
+		v.to = v.from + uint32(n)
+		v.from |= resolved
+	}
+}
+
+// Bytes returns a value of the segment, released characters resolved.
+func (s Segment) Bytes(v Value) []byte {
+	buf := s.r.buf
+	if v.from&resolved != 0 {
+		buf = s.r.scratch
+		v.from &^= resolved
+	}
+	return buf[v.from:v.to:v.to]
+}
+
+// Text returns a value of the segment as UTF-8: as it stands in the file where
+// that is the same, else decoded into buf if it fits. A byte that the
+// character set does not define gives a *[CharsetError].
+func (s Segment) Text(v Value, cs Charset, buf []byte) ([]byte, error) {
+	if (cs == I1 || cs == I5) && v.from&resolved == 0 && v.to-v.from < chunk && s.r.upperBits(v.from, v.to) == 0 {
+		return s.r.buf[v.from:v.to:v.to], nil
+	}
+	return cs.AppendDecoded(buf[:0], s.Bytes(v))
+}
+
+// PosOfValue is the place of a value of the segment.
+func (s Segment) PosOfValue(v Value) Pos { return s.PosOf(int(v.Element), int(v.Component)) }
+
 // Cursor returns a cursor before the first value after the tag.
 func (s Segment) Cursor() Cursor {
-	return Cursor{s: s, b: s.r.separatorFrom(s.start)}
+	return Cursor{r: s.r, start: s.start, end: s.end, b: s.start + lenTag, component: 1}
 }
 
 // A Cursor goes through all values of a segment in one pass.
 //
-//	for c := seg.Cursor(); c.Next(); {
+//	c := segment.Cursor()
+//	for c.Next() {
 //		use(c.Element(), c.Component(), c.Value())
 //	}
 type Cursor struct {
-	s                  Segment
-	a, b               uint32 // the present value; b is the separator behind it
+	r                  *Reader
+	start, end         uint32
+	a, b               uint32 // the present value; b is the mark behind it
 	element, component int
 }
 
 // Next goes on to the next value and reports whether there is one.
 func (c *Cursor) Next() bool {
-	if c.b >= c.s.end {
+	if c.b >= c.end {
 		return false
 	}
-	r := c.s.r
-	switch {
-	case r.buf[c.b] == r.seps.Element:
-		c.element++
-		c.component = 1
-	case c.element == 0 && c.component == 0:
-		c.component = 2 // the tag is component 1 of element 0
-	default:
-		c.component++
+	more := 0
+	if c.r.buf[c.b] == c.r.seps.Element {
+		more = 1
 	}
+	c.element += more
+	c.component = c.component&(more-1) + 1
 	c.a = c.b + 1
-	c.b = r.separatorFrom(c.a)
+	c.b = c.r.separatorFrom(c.a)
 	return true
 }
 
@@ -187,11 +321,13 @@ func (c *Cursor) Element() int { return c.element }
 func (c *Cursor) Component() int { return c.component }
 
 // Value is the present value, released characters resolved.
-func (c *Cursor) Value() []byte { return c.s.resolve(c.a, c.b) }
+func (c *Cursor) Value() []byte { return c.segment().resolve(c.a, c.b) }
+
+func (c *Cursor) segment() Segment { return Segment{c.r, c.start, c.end} }
 
 // Pos is the place of the present value.
 func (c *Cursor) Pos() Pos {
-	p := c.s.Pos()
-	p.Offset, p.Element, p.Component = c.s.r.base+int64(c.a), c.element, c.component
+	p := c.segment().Pos()
+	p.Offset, p.Element, p.Component = c.r.base+int64(c.a), c.element, c.component
 	return p
 }

@@ -158,7 +158,7 @@ type Walker struct {
 	onFault func(*EnvelopeError)
 
 	state        state
-	held         bool // step has been read and not yet been given to the caller
+	held         bool // step, in which SkipMessage ended, has still to be given to the caller
 	step         Step
 	err          error
 	unas         int
@@ -207,10 +207,19 @@ func (w *Walker) Next() (Step, error) {
 		w.held = false
 		return w.step, nil
 	}
+	s, err := w.r.Next()
+	if err == nil && w.state == inMessage && !w.headless && !s.service() {
+		w.segments++
+		return Step{KindBody, s, w.interchanges, w.messages, w.segments}, nil
+	}
+	return w.turn(s, err)
+}
+
+// turn is the rest of Next for what is not the body of a message.
+func (w *Walker) turn(s Segment, err error) (Step, error) {
 	if w.err != nil {
 		return Step{}, w.err
 	}
-	s, err := w.r.Next()
 	if w.r.unas != w.unas {
 		w.countUNA()
 	}
@@ -229,10 +238,11 @@ func (w *Walker) Next() (Step, error) {
 // is, checking counts and references as Next would. Elsewhere it does nothing.
 func (w *Walker) SkipMessage() error {
 	for w.state == inMessage && !w.held {
-		if _, err := w.Next(); err != nil {
+		step, err := w.Next()
+		if err != nil {
 			return err
 		}
-		switch w.step.Kind {
+		switch step.Kind {
 		case KindBody, KindUNT, KindUNA:
 		default:
 			w.held = true // the message had no UNT; this belongs to what follows
@@ -244,8 +254,8 @@ func (w *Walker) SkipMessage() error {
 // place finds out what a segment is here, and moves on.
 func (w *Walker) place(s Segment) Step {
 	kind := KindBody
-	if b := w.r.buf[s.start : s.start+lenTag]; b[0] == 'U' && b[1] == 'N' {
-		switch b[2] {
+	if s.service() {
+		switch w.r.buf[s.start+2] {
 		case 'A':
 			w.fault(s, FaultUNATwice, "", "")
 			return Step{Kind: KindUNA, Segment: s, Interchange: w.interchanges}

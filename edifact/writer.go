@@ -302,7 +302,8 @@ func (w *Writer) Copy(s Segment) error {
 		b = append(b, s.Raw()...)
 	} else {
 		b = append(b, s.r.buf[s.start:s.start+lenTag]...)
-		for c := s.Cursor(); c.Next(); {
+		c := s.Cursor()
+		for c.Next() {
 			if c.component == 1 {
 				b = append(b, to.Element)
 			} else {
@@ -311,7 +312,7 @@ func (w *Writer) Copy(s Segment) error {
 			var err error
 			if b, err = appendValue(w, b, c.Value()); err != nil {
 				ve := err.(*ValueError)
-				ve.Tag, ve.Element, ve.Component = s.Tag(), c.element, c.component
+				ve.Tag, ve.Element, ve.Component = s.Tag(), c.Element(), c.Component()
 				w.buf = b[:start]
 				return ve
 			}
