@@ -15,7 +15,7 @@ import (
 // a key holds the file: nothing is ever sent with less.
 func (p *Pipeline) seal(ctx context.Context, d exchange.Delivery) error {
 	now := p.Now()
-	signer, err := p.signerFor(d)
+	signer, ik, err := p.signerFor(d)
 	if err != nil {
 		return p.hold(ctx, d, exchange.KeyProblem, err.Error())
 	}
@@ -51,7 +51,7 @@ func (p *Pipeline) seal(ctx context.Context, d exchange.Delivery) error {
 		return p.hold(ctx, d, exchange.SpoolDamaged, "the bytes in the spool are not those taken over")
 	}
 	_, err = p.apply(ctx, exchange.Move{ID: d.ID, From: d.State, By: exchange.WasSealed, Due: p.Now(),
-		Text: "signed as " + d.Owner + ", encrypted for " + d.EncryptTo,
+		Text: "signed as " + ik + ", encrypted for " + d.EncryptTo,
 		Change: func(d *exchange.Delivery) {
 			d.SealedSize, d.SealedSHA256, d.SealedFor = size, sha, recipient.NotAfter
 		}})
@@ -60,11 +60,10 @@ func (p *Pipeline) seal(ctx context.Context, d exchange.Delivery) error {
 
 // signerFor finds the key that may sign for the owner: its own, or that of an
 // identity that an exception entitles.
-func (p *Pipeline) signerFor(d exchange.Delivery) (crypto.Signer, error) {
+func (p *Pipeline) signerFor(d exchange.Delivery) (s crypto.Signer, ik string, err error) {
 	now := p.Now()
-	s, err := p.Keys.Signer(d.Owner, now)
-	if err == nil {
-		return s, nil
+	if s, err = p.Keys.Signer(d.Owner, now); err == nil {
+		return s, d.Owner, nil
 	}
 	for i := range p.Mandates {
 		m := &p.Mandates[i]
@@ -73,11 +72,11 @@ func (p *Pipeline) signerFor(d exchange.Delivery) (crypto.Signer, error) {
 		}
 		for _, ik := range m.Signers {
 			if s, other := p.Keys.Signer(ik, now); other == nil {
-				return s, nil
+				return s, ik, nil
 			}
 		}
 	}
-	return crypto.Signer{}, err
+	return crypto.Signer{}, "", err
 }
 
 // An interruptible reader ends when ctx does.

@@ -128,12 +128,17 @@ func (d *demo) prepare(server string, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	hospital, err := pki.Issue(demoHospital, "Klinikum Musterstadt", now.Add(-time.Hour), now.AddDate(1, 0, 0))
-	if err != nil {
+	var hospital, insurer *sample.Identity
+	var both errgroup.Group // keys of 4,096 bits take their time
+	both.Go(func() (err error) {
+		hospital, err = pki.Issue(demoHospital, "Klinikum Musterstadt", now.Add(-time.Hour), now.AddDate(1, 0, 0))
 		return err
-	}
-	insurer, err := pki.Issue(demoInsurer, "Musterkasse Annahmestelle", now.Add(-time.Hour), now.AddDate(1, 0, 0))
-	if err != nil {
+	})
+	both.Go(func() (err error) {
+		insurer, err = pki.Issue(demoInsurer, "Musterkasse Annahmestelle", now.Add(-time.Hour), now.AddDate(1, 0, 0))
+		return err
+	})
+	if err := both.Wait(); err != nil {
 		return err
 	}
 	hospitalKey, err := hospital.KeyPEM()
@@ -314,7 +319,7 @@ func (d *demo) assemble(ctx context.Context) (hospital, insurer *gateway, err er
 		if err != nil {
 			return nil, nil, err
 		}
-		if *g, err = assemble(ctx, file, zerolog.New(log).With().Timestamp().Logger()); err != nil {
+		if *g, err = assemble(ctx, file, zerolog.New(log).Level(zerolog.InfoLevel).With().Timestamp().Logger()); err != nil {
 			return nil, nil, err
 		}
 	}

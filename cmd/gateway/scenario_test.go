@@ -295,6 +295,7 @@ partners:
 ${more}routes:
   - {name: klinikum, recipients: [260500005], types: [KOUB, ANFM, ZAHL], mode: ${mode}, partner: klinikum}
 checks: {insured-list: insured.txt}
+speaks-for: ${speaks-for}
 `
 
 // sample TYPE FILE [key=value]... ; a %d in FILE and count=N make N files.

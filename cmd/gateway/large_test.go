@@ -1,0 +1,89 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"gateway301/channels/channeltest"
+	"gateway301/sample"
+)
+
+const (
+	largeFile  = 1 << 30   // bytes
+	largestRSS = 128 << 10 // KiB, of each process
+)
+
+// A file of 1 GiB goes from outbox to back end through OpenSSH's sshd; neither
+// process may need more than 128 MiB. The binary is the one that is shipped,
+// since the race detector multiplies memory.
+func TestLargeFileInLittleMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("moves 1 GiB; not in short mode")
+	}
+	sshd := channeltest.StartSSHD(t)
+	dir := t.TempDir()
+	program := filepath.Join(dir, "gateway")
+	build := exec.Command("go", "build", "-trimpath", "-o", program, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	files, err := certificatesOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name string, content []byte) {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, content := range files {
+		write("keys/"+name, content)
+	}
+	write("keys/ssh_musterkasse", sshd.Client.PEM)
+	write("insured.txt", []byte("A123456780\n"))
+	values := map[string]string{
+		"cert": "hospital", "ik": "260500005", "physical": "260500005", "mode": "test", "types": "[ENTL]", "first": "1", "speaks-for": "[]",
+		"MUSTERKASSE": sshd.Root, "MUSTERKASSE_ADDRESS": sshd.Address, "MUSTERKASSE_USER": sshd.User, "MUSTERKASSE_HOSTKEY": sshd.Host[0].Line(),
+	}
+	value := func(key string) string { return values[key] }
+	large := strings.Replace(os.Expand(hospitalScenario, value), "max-size: 64MiB", "max-size: 2GiB", 1)
+	write("hospital.yaml", []byte(large))
+	write("annahmestelle.yaml", []byte(os.Expand(insurerScenario, value)))
+	write("outbox/large.edi", nil)
+	f, err := os.Create(filepath.Join(dir, "outbox", "large.edi"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := sample.WriteSized(f, sample.FileOptions{Type: "ENTL", Sender: "260500005", Recipient: "109910000",
+		Insured: []string{"A123456780"}, Created: time.Now().In(berlin()).Add(-time.Minute)}, largeFile); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"hospital.yaml", "annahmestelle.yaml"} {
+		run := exec.Command(program, "run", "--once", "-c", name)
+		run.Dir = dir
+		began := time.Now()
+		if out, err := run.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", name, err, out)
+		}
+		peak := run.ProcessState.SysUsage().(*syscall.Rusage).Maxrss
+		t.Logf("%-20s peak RSS %d MiB, %.1f s", name, peak>>10, time.Since(began).Seconds())
+		if peak > largestRSS {
+			t.Errorf("%s: peak RSS %d KiB, at most %d", name, peak, largestRSS)
+		}
+	}
+	handed := filepath.Join(dir, "insurer", "backend", "260500005-KRH00000001-000001.edi")
+	if st, err := os.Stat(handed); err != nil || st.Size() < largeFile-1<<20 {
+		t.Errorf("what was handed over: %v %v", st, err)
+	}
+}
