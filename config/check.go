@@ -173,6 +173,9 @@ func (r *reader) checkPartner(p *Partner, path string) {
 			r.fault(CodeConflict, path+".positive", `there is no "put" folder for the answers`, "add put")
 		}
 	}
+	if p.SFTP != nil && p.SFTP.Temporary == TemporaryNone {
+		r.warn(CodeNoRename, channel+".temporary", "files grow under their final name at this partner; the Auftragsdatei still comes last, and only it tells that a payload is complete", "use suffix or dot if the partner's server can rename")
+	}
 	if p.Window.Always() {
 		r.idle(path, "grace", "the window is always open")
 	}

@@ -40,6 +40,7 @@ const (
 	CodeUnreachable Code = "unreachable"   // a route that an earlier one covers
 	CodeNoEffect    Code = "no-effect"     // a setting that changes nothing
 	CodeFirstNumber Code = "first-number"  // a partner in production without history needs its first number; Subject names it
+	CodeNoRename    Code = "no-rename"     // a partner who sees files grow under their final name
 	CodeNewFolder   Code = "folder-create" // a folder that the service will create
 )
 

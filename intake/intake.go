@@ -134,7 +134,8 @@ func (i *Intake) marker(name string) bool {
 	return i.box.Marker != "" && len(name) > len(i.box.Marker) && strings.HasSuffix(name, i.box.Marker)
 }
 
-// note tells the operator of a file that is no delivery.
-func (i *Intake) note(name, text string) {
-	i.log.Warn().Str("file", shown(name)).Msg(text)
+// note tells the operator of an entry that is no delivery. Its name stays out of
+// the log: hospital systems put names of patients there.
+func (i *Intake) note(text string) {
+	i.log.Warn().Msg(text)
 }

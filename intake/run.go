@@ -45,7 +45,7 @@ func (i *Intake) tell(told string, err error) string {
 		fault = ErrDiskFloor.Error() // its figures change all the time
 	}
 	if fault != told {
-		i.log.Error().Err(err).Msg("a look at the outbox failed")
+		i.log.Error().Str("reason", plainly(err)).Msg("a look at the outbox failed")
 	}
 	return fault
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -59,7 +60,7 @@ func (i *Intake) Scan(ctx context.Context) (taken, pending int, err error) {
 		e, marked := i.seen[name], markers[name+i.box.Marker]
 		done, err := i.step(ctx, name, e, marked)
 		if err != nil {
-			faults.add(fmt.Errorf("outbox %s: %s: %w", i.box.Name, shown(name), err))
+			faults.add(fmt.Errorf("outbox %s: a file: %w", i.box.Name, err))
 		}
 		if done {
 			taken++
@@ -160,7 +161,7 @@ func (i *Intake) report(name string, m fs.FileMode) {
 	}
 	if i.strange[name] != what {
 		i.strange[name] = what
-		i.note(name, what+" in the outbox is never taken")
+		i.note(what + " in the outbox is never taken")
 	}
 }
 
@@ -262,7 +263,7 @@ func (i *Intake) judge(name string, e *entry, marked bool) exchange.Cause {
 	if i.box.Marker != "" {
 		if !marked && veryQuiet && !e.told {
 			e.told = true
-			i.note(name, "waits for its marker "+shown(name+i.box.Marker))
+			i.note("a file waits for its marker, FILE" + i.box.Marker)
 		}
 		quiet, veryQuiet = marked, marked
 	}
@@ -315,13 +316,16 @@ func (i *Intake) unreadable(name string, e *entry, err error) exchange.Cause {
 		return exchange.Unreadable
 	}
 	e.rest = i.now().Add(i.box.Every)
-	i.note(name, "cannot be read, trying again: "+plainly(err))
+	i.note("a file cannot be read, trying again: " + plainly(err))
 	return notYet
 }
 
-// plainly is what went wrong without the path, which the notice has already.
+// plainly is what went wrong without the path: names of files stay out of logs.
 func plainly(err error) string {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Op + ": " + e.Err.Error()
+	}
+	if e, ok := errors.AsType[*os.LinkError](err); ok {
 		return e.Op + ": " + e.Err.Error()
 	}
 	return err.Error()

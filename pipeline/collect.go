@@ -81,7 +81,7 @@ func (p *Pipeline) collect(ctx context.Context, l *lane) (got int, pending bool,
 		return 0, false, p.collectFault(ctx, l, err)
 	}
 	for _, r := range refused {
-		p.Log.Warn().Str(logPartner, l.Name).Err(r.Err).Msg("a file with an unusable name was left in place at the partner")
+		p.Log.Warn().Str(logPartner, l.Name).Int("length", len(r.Name)).Msg("a file with an unusable name was left in place at the partner")
 	}
 	c := collector{p: p, lane: l, now: p.Now(), files: map[string]channels.Entry{}}
 	for _, f := range files {
@@ -152,10 +152,19 @@ func (c *collector) forgetGone(ctx context.Context) error {
 // remove removes an original. A refusal is no reason to fetch it again.
 func (c *collector) remove(ctx context.Context, f exchange.Fetched) error {
 	if err := c.lane.Channel.Remove(ctx, channels.Incoming, f.Name); err != nil {
-		c.p.Log.Warn().Int64(logDelivery, f.Delivery).Str(logPartner, c.lane.Name).Str(logReason, err.Error()).Msg("original not removed at the partner")
+		c.p.Log.Warn().Int64(logDelivery, f.Delivery).Str(logPartner, c.lane.Name).Str(logReason, aboutFile(f.Name, err)).Msg("original not removed at the partner")
 		return nil
 	}
 	return c.p.Ledger.Forget(ctx, c.lane.Name, f)
+}
+
+// aboutFile words an error about a file at the partner. A name that the partner
+// chose freely stays out of the log, and with it the error's text.
+func aboutFile(name string, err error) string {
+	if _, _, _, ok := annex.ParseTransferName(name); ok {
+		return err.Error()
+	}
+	return "the partner's server did not remove it"
 }
 
 // consider decides what a file is and takes it over if it is complete.

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"os"
+	"path"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -15,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/term"
 
+	"gateway301/annex"
 	"gateway301/channels/dropserver"
 	"gateway301/exchange"
 )
@@ -46,14 +49,14 @@ func configFlag(c *cobra.Command, file *string) {
 	c.Flags().StringVarP(file, "config", "c", "gateway.yaml", "configuration file")
 }
 
-func serve(ctx context.Context, path string, once bool, errOut io.Writer) error {
-	file, err := load(path, errOut)
+func serve(ctx context.Context, file string, once bool, errOut io.Writer) error {
+	cfg, err := load(file, errOut)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	g, err := assemble(ctx, file, newLog(errOut))
+	g, err := assemble(ctx, cfg, newLog(errOut))
 	if err != nil {
 		return err
 	}
@@ -75,7 +78,7 @@ func serve(ctx context.Context, path string, once bool, errOut io.Writer) error 
 			return err
 		}
 		if n := g.pipeline.Troubles() + after - before; n > 0 {
-			return codeError{exitPartly, fmt.Sprintf("%d held, rejected, quarantined or stopped in this run; see 'gateway queue list -c %s'", n, path)}
+			return codeError{exitPartly, fmt.Sprintf("%d held, rejected, quarantined or stopped in this run; see 'gateway queue list -c %s'", n, file)}
 		}
 		return nil
 	}
@@ -151,12 +154,28 @@ func newLog(w io.Writer) zerolog.Logger {
 // audit writes one line for each thing that a partner does at the drop server.
 func audit(log zerolog.Logger) func(dropserver.Event) {
 	return func(e dropserver.Event) {
-		line := log.Info()
-		if e.Err != nil {
+		line, name := log.Info(), transferNameOnly(e.Name)
+		switch {
+		case e.Err != nil && name == e.Name:
 			line = log.Warn().Err(e.Err)
+		case e.Err != nil:
+			line = log.Warn().Str("error", "not done")
 		}
-		line.Str("account", e.Account).Str("action", string(e.Action)).Str("name", e.Name).Int64("bytes", e.Bytes).Msg("drop server")
+		line.Str("account", e.Account).Str("action", string(e.Action)).Str("name", name).Int64("bytes", e.Bytes).Msg("drop server")
 	}
+}
+
+// transferNameOnly hides every name that a partner chose freely: it may hold
+// anything. Transfer names, and temporary names made from them, are shown.
+func transferNameOnly(name string) string {
+	base := strings.TrimPrefix(path.Base(name), ".")
+	for _, suffix := range []string{".tmp", ".part", ".filepart"} {
+		base = strings.TrimSuffix(base, suffix)
+	}
+	if _, _, _, ok := annex.ParseTransferName(base); ok || base == "in" || base == "out" || base == "/" {
+		return name
+	}
+	return "(another name)"
 }
 
 // address names where a listener listens.
