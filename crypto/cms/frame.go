@@ -13,6 +13,7 @@ const (
 	tagSet         = 0x31
 	tagContext0    = 0xa0 // [0], constructed
 	tagContext0Raw = 0x80 // [0], primitive
+	tagContext1    = 0xa1 // [1], constructed
 	constructed    = 0x20
 )
 

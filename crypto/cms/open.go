@@ -96,7 +96,7 @@ func open(dst io.Writer, src io.Reader, o OpenOptions) (*Message, error) {
 		plain.end(err)
 		return err
 	})
-	s := &signedData{d: newDecoder(&beltReader{in: plain}, Signed), o: o}
+	s := &signedData{d: newDecoder(&beltReader{in: plain}, Signed), o: o, limit: maxMembers}
 	g.Go(func() error { return s.read(dst) })
 	if err := g.Wait(); err != nil {
 		return nil, err
@@ -332,9 +332,10 @@ func (r *beltReader) Read(p []byte) (int, error) {
 
 // signedData is the inner layer of a message being opened.
 type signedData struct {
-	d *decoder
-	o OpenOptions
-	m Message
+	d     *decoder
+	o     OpenOptions
+	limit int // of certificates
+	m     Message
 }
 
 // read copies the content to dst and verifies the signature.
@@ -454,8 +455,8 @@ func (s *signedData) certificates() error {
 		if !more {
 			return s.d.leave()
 		}
-		if len(s.m.Certificates) == maxMembers {
-			return s.d.faultf(ErrTooLarge, "more than %d certificates", maxMembers)
+		if len(s.m.Certificates) == s.limit {
+			return s.d.faultf(ErrTooLarge, "more than %d certificates", s.limit)
 		}
 		der, err := s.d.element(tagSequence, maxElement, "certificate")
 		if err != nil {

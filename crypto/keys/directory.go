@@ -24,6 +24,12 @@ type Options struct {
 	// some Annahmestellen are listed under another one. It has to pass all
 	// other checks.
 	Override map[string]*x509.Certificate
+	// CRLs are the trust centres' revocation lists, each signed by a CA that
+	// leads to a pinned root. A certificate, or a CA above it, that stands in one
+	// is ErrRevoked from its revocation on. A list past its NextUpdate still
+	// counts: what it revoked stays revoked. Certificates without a list are not
+	// asked for one.
+	CRLs []*x509.RevocationList
 }
 
 // lowestBits is the floor below every exception.
@@ -36,6 +42,7 @@ type Directory struct {
 	byName   map[string][]*x509.Certificate // CA certificates, roots included, by raw subject
 	byIK     map[string][]*x509.Certificate
 	bySerial map[string]*x509.Certificate // by raw issuer and serial
+	revoked  map[string]time.Time         // by raw issuer and serial
 	o        Options
 }
 
@@ -56,6 +63,7 @@ func NewDirectory(roots, others []*x509.Certificate, o Options) (*Directory, err
 		byName:   make(map[string][]*x509.Certificate),
 		byIK:     make(map[string][]*x509.Certificate),
 		bySerial: make(map[string]*x509.Certificate),
+		revoked:  make(map[string]time.Time),
 		o:        o,
 	}
 	seen := make(map[string]bool)
@@ -77,6 +85,11 @@ func NewDirectory(roots, others []*x509.Certificate, o Options) (*Directory, err
 			d.bySerial[key] = c
 		}
 	}
+	for _, l := range o.CRLs {
+		if err := d.addCRL(l); err != nil {
+			return nil, err
+		}
+	}
 	return d, nil
 }
 
@@ -89,14 +102,13 @@ func serialKey(rawIssuer []byte, serial *big.Int) string {
 // is the one that ends last. If there is none, the *CertificateError tells what
 // is wrong with the one that ends last, or ErrNone.
 func (d *Directory) ForIK(ik string, at time.Time) (*x509.Certificate, error) {
-	candidates := slices.Clone(d.byIK[ik])
+	candidates := sorted(d.byIK[ik])
 	if c := d.o.Override[ik]; c != nil {
 		candidates = []*x509.Certificate{c}
 	}
 	if len(candidates) == 0 {
 		return nil, &CertificateError{IKs: []string{ik}, Err: ErrNone}
 	}
-	slices.SortStableFunc(candidates, latestFirst)
 	var first error
 	for _, c := range candidates {
 		err := d.check(c, nil, at, x509.KeyUsageKeyEncipherment, slices.Contains(d.o.ShortKeys, ik))
@@ -108,6 +120,13 @@ func (d *Directory) ForIK(ik string, at time.Time) (*x509.Certificate, error) {
 		}
 	}
 	return nil, first
+}
+
+// sorted is a copy, the certificate that ends last first.
+func sorted(certs []*x509.Certificate) []*x509.Certificate {
+	c := slices.Clone(certs)
+	slices.SortStableFunc(c, latestFirst)
+	return c
 }
 
 // latestFirst puts the certificate that ends last first; of two that end
@@ -146,6 +165,9 @@ func (d *Directory) check(cert *x509.Certificate, along []*x509.Certificate, at 
 		return err
 	}
 	if err := d.checkKey(cert, short); err != nil {
+		return err
+	}
+	if err := d.checkRevoked(cert, at); err != nil {
 		return err
 	}
 	s := &search{d: d, along: along, at: at}
@@ -228,6 +250,9 @@ func (s *search) link(cert, parent *x509.Certificate, below int) error {
 	if err := CheckValidity(parent, s.at); err != nil {
 		return err
 	}
+	if err := s.d.checkRevoked(parent, s.at); err != nil {
+		return err
+	}
 	if parent.MaxPathLen > 0 && below > parent.MaxPathLen || parent.MaxPathLenZero && below > 0 {
 		return errors.New("path too long for this CA")
 	}
@@ -238,7 +263,7 @@ func (s *search) link(cert, parent *x509.Certificate, below int) error {
 }
 
 func (d *Directory) pinned(cert *x509.Certificate) bool {
-	return slices.ContainsFunc(d.roots, func(r *x509.Certificate) bool { return bytes.Equal(r.Raw, cert.Raw) })
+	return slices.ContainsFunc(d.roots, func(r *x509.Certificate) bool { return same(r, cert) })
 }
 
 // understood refuses extensions that are critical and not known, and name

@@ -17,6 +17,7 @@ var (
 	ErrWeakKey     = errors.New("key too weak")
 	ErrUsage       = errors.New("certificate is not meant for this use")
 	ErrUntrusted   = errors.New("certificate does not lead to a pinned root")
+	ErrRevoked     = errors.New("certificate revoked")
 )
 
 // A CertificateError says which certificate cannot be used, and why. Err is
@@ -77,10 +78,14 @@ var (
 	ErrNoKey = errors.New("no RSA private key")
 	// ErrEncrypted: the private key needs a password.
 	ErrEncrypted = errors.New("private key is encrypted")
+	// ErrPassword: the password does not open the private key.
+	ErrPassword = errors.New("wrong password for the private key")
 	// ErrMismatch: private key and certificate do not belong together.
 	ErrMismatch = errors.New("private key does not belong to the certificate")
 	// ErrNoCertificates: nothing in the input is a certificate.
 	ErrNoCertificates = errors.New("no certificate in the input")
-	// ErrMalformed: a certificate in the input cannot be read.
+	// ErrNoCRL: nothing in the input is a certificate revocation list.
+	ErrNoCRL = errors.New("no certificate revocation list in the input")
+	// ErrMalformed: a certificate or CRL in the input cannot be read.
 	ErrMalformed = errors.New("malformed certificate")
 )

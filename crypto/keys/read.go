@@ -6,11 +6,17 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"syscall"
+
+	"software.sslmate.com/src/go-pkcs12"
+
+	"gateway301/crypto/cms"
 )
 
 // An Own is a certificate of ours and its private key.
@@ -19,10 +25,10 @@ type Own struct {
 	Key         *rsa.PrivateKey
 }
 
-// LoadOwn reads a private key (see ReadKey) and its certificate. Where the
+// LoadOwn reads a private key (see ReadBundle) and its certificate. Where the
 // certificate file holds several, the one with the key's public half is taken.
 func LoadOwn(keyFile, certFile string) (Own, error) {
-	key, err := ReadKey(keyFile)
+	bundle, err := ReadBundle(keyFile, "")
 	if err != nil {
 		return Own{}, err
 	}
@@ -30,42 +36,48 @@ func LoadOwn(keyFile, certFile string) (Own, error) {
 	if err != nil {
 		return Own{}, err
 	}
-	for _, c := range certs {
-		if key.PublicKey.Equal(c.PublicKey) {
-			return Own{c, key}, nil
-		}
+	own, err := (Bundle{Key: bundle.Key}).Own(certs...)
+	if err != nil {
+		return Own{}, fmt.Errorf("%s and %s: %w", keyFile, certFile, err)
 	}
-	return Own{}, fmt.Errorf("%s and %s: %w", keyFile, certFile, ErrMismatch)
+	return own, nil
 }
 
 // maxFile bounds what is read as a key or list of certificates: the largest
 // public lists hold a few ten thousand certificates.
 const maxFile = 64 << 20
 
-// ReadKey reads a private key from a PEM file. A file that its group or others
-// may read or write is a *ModeError; a systemd credential is none of these.
+// ReadKey is ReadBundle for a key that is not encrypted, alone.
 func ReadKey(path string) (*rsa.PrivateKey, error) {
+	bundle, err := ReadBundle(path, "")
+	return bundle.Key, err
+}
+
+// ReadBundle reads a file in one of the forms of ParseBundle. A file that its
+// group or others may read or write is a *ModeError; a systemd credential is
+// none of these.
+func ReadBundle(path, password string) (Bundle, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return Bundle{}, err
 	}
 	defer f.Close()
 	info, err := f.Stat() // of the open file, so that no one can swap it in between
 	if err != nil {
-		return nil, err
+		return Bundle{}, err
 	}
 	if !private(info, os.Geteuid()) {
-		return nil, &ModeError{Path: path, Mode: info.Mode().Perm()}
+		return Bundle{}, &ModeError{Path: path, Mode: info.Mode().Perm()}
 	}
 	b, err := readAll(f)
 	if err != nil {
-		return nil, err
+		return Bundle{}, err
 	}
-	key, err := ParseKey(b)
+	bundle, err := ParseBundle(b, password)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return Bundle{}, fmt.Errorf("%s: %w", path, err)
 	}
-	return key, nil
+	return bundle, nil
 }
 
 // private reports whether nobody but the owner, root and the process reading
@@ -84,37 +96,130 @@ func private(info fs.FileInfo, euid int) bool {
 	return ok && mode == 0o440 && owner.Uid == 0 && owner.Gid == 0 && euid != 0
 }
 
+// A Bundle is what one key file holds: a private key, and the certificates that
+// came along, if any.
+type Bundle struct {
+	Key          *rsa.PrivateKey
+	Certificates []*x509.Certificate
+}
+
+// Own joins the key with its certificate, which is searched in the bundle and
+// in more. Of several the one that ends last is taken.
+func (b Bundle) Own(more ...*x509.Certificate) (Own, error) {
+	var own Own
+	for _, c := range slices.Concat(b.Certificates, more) {
+		if b.Key.PublicKey.Equal(c.PublicKey) && (own.Certificate == nil || latestFirst(c, own.Certificate) < 0) {
+			own = Own{Certificate: c, Key: b.Key}
+		}
+	}
+	if own.Certificate == nil {
+		return Own{}, ErrMismatch
+	}
+	return own, nil
+}
+
 // ParseKey takes the first private key in PEM: PKCS#8 or PKCS#1, not encrypted.
 func ParseKey(b []byte) (*rsa.PrivateKey, error) {
+	bundle, err := ParseBundle(b, "")
+	return bundle.Key, err
+}
+
+// ParseBundle reads a private key, and certificates beside it, from PEM or
+// PKCS#12. In PEM the key is PKCS#8, encrypted (PBES2) or plain, or plain
+// PKCS#1. ErrEncrypted says that a password is needed or that the encryption is
+// not understood, ErrPassword that it is the wrong one. The password is ignored
+// where there is nothing to decrypt.
+func ParseBundle(b []byte, password string) (Bundle, error) {
+	if len(b) > 0 && b[0] == 0x30 { // SEQUENCE
+		return parsePKCS12(b, password)
+	}
+	var bundle Bundle
 	for {
 		var block *pem.Block
 		if block, b = pem.Decode(b); block == nil {
-			return nil, ErrNoKey
+			break
 		}
-		switch block.Type {
-		case "PRIVATE KEY":
-			k, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+		if block.Type == "CERTIFICATE" {
+			c, err := x509.ParseCertificate(block.Bytes)
 			if err != nil {
-				return nil, fmt.Errorf("%w: %w", ErrNoKey, err)
+				return Bundle{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 			}
-			key, ok := k.(*rsa.PrivateKey)
-			if !ok {
-				return nil, fmt.Errorf("%w: it is a %T", ErrNoKey, k)
-			}
-			return key, nil
-		case "RSA PRIVATE KEY":
-			if block.Headers["DEK-Info"] != "" {
-				return nil, ErrEncrypted
-			}
-			key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
-			if err != nil {
-				return nil, fmt.Errorf("%w: %w", ErrNoKey, err)
-			}
-			return key, nil
-		case "ENCRYPTED PRIVATE KEY":
-			return nil, ErrEncrypted
+			bundle.Certificates = append(bundle.Certificates, c)
+			continue
+		}
+		if bundle.Key != nil {
+			continue
+		}
+		var err error
+		if bundle.Key, err = parseKeyBlock(block, password); err != nil {
+			return Bundle{}, err
 		}
 	}
+	if bundle.Key == nil {
+		return Bundle{}, ErrNoKey
+	}
+	return bundle, nil
+}
+
+// parseKeyBlock returns nil for a block that is no private key.
+func parseKeyBlock(block *pem.Block, password string) (*rsa.PrivateKey, error) {
+	der := block.Bytes
+	switch block.Type {
+	case blockSealed:
+		if password == "" {
+			return nil, ErrEncrypted
+		}
+		var err error
+		if der, err = decryptPKCS8(der, password); err != nil {
+			return nil, err
+		}
+		k, err := x509.ParsePKCS8PrivateKey(der)
+		if err != nil { // the padding fitted by chance
+			return nil, ErrPassword
+		}
+		return rsaKey(k)
+	case blockKey:
+		k, err := x509.ParsePKCS8PrivateKey(der)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrNoKey, err)
+		}
+		return rsaKey(k)
+	case "RSA PRIVATE KEY":
+		if block.Headers["DEK-Info"] != "" {
+			return nil, fmt.Errorf("%w in the old form of OpenSSL; convert it with: openssl pkcs8 -topk8 -v2 aes-256-cbc", ErrEncrypted)
+		}
+		key, err := x509.ParsePKCS1PrivateKey(der)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrNoKey, err)
+		}
+		return key, nil
+	}
+	return nil, nil
+}
+
+func rsaKey(k any) (*rsa.PrivateKey, error) {
+	key, ok := k.(*rsa.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("%w: it is a %T", ErrNoKey, k)
+	}
+	return key, nil
+}
+
+func parsePKCS12(b []byte, password string) (Bundle, error) {
+	k, cert, others, err := pkcs12.DecodeChain(b, password)
+	switch {
+	case errors.Is(err, pkcs12.ErrIncorrectPassword) && password == "":
+		return Bundle{}, ErrEncrypted
+	case errors.Is(err, pkcs12.ErrIncorrectPassword), errors.Is(err, pkcs12.ErrDecryption):
+		return Bundle{}, ErrPassword
+	case err != nil:
+		return Bundle{}, fmt.Errorf("%w: PKCS#12: %w", ErrNoKey, err)
+	}
+	key, err := rsaKey(k)
+	if err != nil {
+		return Bundle{}, err
+	}
+	return Bundle{Key: key, Certificates: append([]*x509.Certificate{cert}, others...)}, nil
 }
 
 // ReadCertificates reads a file in one of the forms of ParseCertificates.
@@ -143,13 +248,17 @@ func readAll(f *os.File) ([]byte, error) {
 	return b, err
 }
 
-// ParseCertificates takes PEM, one or more DER certificates, or a trust list:
-// base64 of DER in blocks divided by blank lines, with LF or CRLF. Every block
-// must be a certificate; the error says which is not.
+// ParseCertificates takes PEM, one or more DER certificates, the .p7c with
+// which a trust centre answers a request (a SignedData of certificates alone,
+// DER, BER or PEM), or a trust list: base64 of DER in blocks divided by blank
+// lines, with LF or CRLF. Every block must be a certificate; the error says
+// which is not.
 func ParseCertificates(b []byte) ([]*x509.Certificate, error) {
 	switch {
 	case bytes.Contains(b, []byte("-----BEGIN ")):
 		return parsePEM(b)
+	case isCollection(b):
+		return parseCollection(b)
 	case len(b) > 0 && b[0] == 0x30: // SEQUENCE; a list in base64 begins with 'M'
 		certs, err := x509.ParseCertificates(b)
 		if err != nil {
@@ -160,6 +269,23 @@ func ParseCertificates(b []byte) ([]*x509.Certificate, error) {
 	return parseList(b)
 }
 
+// isCollection reports whether b begins like a ContentInfo of SignedData.
+func isCollection(b []byte) bool {
+	const signedData = "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02"
+	return len(b) > 0 && b[0] == 0x30 && bytes.Contains(b[:min(len(b), 24)], []byte(signedData))
+}
+
+func parseCollection(b []byte) ([]*x509.Certificate, error) {
+	certs, err := cms.Certificates(bytes.NewReader(b))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	case len(certs) == 0:
+		return nil, ErrNoCertificates
+	}
+	return certs, nil
+}
+
 func parsePEM(b []byte) ([]*x509.Certificate, error) {
 	var certs []*x509.Certificate
 	for n := 1; ; n++ {
@@ -167,7 +293,16 @@ func parsePEM(b []byte) ([]*x509.Certificate, error) {
 		if block, b = pem.Decode(b); block == nil {
 			break
 		}
-		if block.Type != "CERTIFICATE" {
+		switch block.Type {
+		case "PKCS7", "CMS":
+			more, err := parseCollection(block.Bytes)
+			if err != nil {
+				return nil, fmt.Errorf("block %d: %w", n, err)
+			}
+			certs = append(certs, more...)
+			continue
+		case "CERTIFICATE":
+		default:
 			continue
 		}
 		c, err := x509.ParseCertificate(block.Bytes)
