@@ -173,7 +173,7 @@ func TestMarker(t *testing.T) {
 			t.Fatal(taken, pending, err)
 		}
 	}
-	if n := strings.Count(b.log.String(), "waits for its marker a.edi.ok"); n != 1 {
+	if n := strings.Count(b.log.String(), "a file waits for its marker, FILE.ok"); n != 2 { // once for each of the two
 		t.Errorf("told %d times: %s", n, b.log)
 	}
 	b.write("a.edi.ok", "")
