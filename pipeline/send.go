@@ -160,7 +160,7 @@ func (a *attempt) put(ctx context.Context) (string, error) {
 		BeforePublish: func() error { return a.publishing(ctx) },
 	})
 	if err != nil {
-		return "", fmt.Errorf("Auftragsdatei: %w", err)
+		return "", fmt.Errorf("the Auftragsdatei: %w", err)
 	}
 	return proof.Text, nil
 }
