@@ -3,6 +3,7 @@ package channeltest
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -225,13 +226,19 @@ LogLevel INFO
 	return write("sshd_config", []byte(config.String()))
 }
 
-// freeAddress returns a loopback address that nobody listens on just now.
+// freeAddress returns a loopback address that nobody listens on just now. Its port
+// lies below those that systems give to outgoing connections, so that none of
+// them takes it before the server does, or between Stop and Start.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		address := fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000))
+		listener, err := net.Listen("tcp", address)
+		if err == nil {
+			listener.Close()
+			return address
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	t.Fatal("no free port between 20000 and 32000")
+	return ""
 }

@@ -53,6 +53,7 @@ func put(t *testing.T, c *sftp.Channel, content []byte, o channels.PutOptions) (
 
 // What a server that differs from the rule makes of one Put.
 func TestOddServers(t *testing.T) {
+	t.Parallel()
 	type hook = func(op, name string, do func() error) error
 	// answer makes some operations fail and leaves the rest alone.
 	answer := func(err error, ops ...string) hook {
@@ -168,6 +169,7 @@ func TestContentChangedOnTheWayIsNoticed(t *testing.T) {
 // attempt must end with just one copy, and nothing partial may ever have been
 // visible.
 func TestEveryOperationFails(t *testing.T) {
+	t.Parallel()
 	content := channeltest.Content(1, 150_000)
 	ways := map[string]func(do func() error) error{
 		"refused":         func(func() error) error { return pkgsftp.ErrSSHFxFailure },
@@ -433,5 +435,69 @@ func TestCancelSparesTheOthers(t *testing.T) {
 	}})
 	if err != nil {
 		t.Errorf("the other upload: %v", err)
+	}
+}
+
+// A transfer keeps many packets in flight. A server that answers none before it
+// has met eight at once would never answer a client that sends them one by one,
+// which is what the library does, silently, for a source that hides its size.
+func TestManyPacketsInFlight(t *testing.T) {
+	const together = 8 // as many as this server works on at once
+	server := startOdd(t)
+	content := channeltest.Content(1, 1<<20)
+	if err := os.WriteFile(filepath.Join(server.dir, "out", name), content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	gate := func(wanted string) func(op, name string, do func() error) error {
+		var mu sync.Mutex
+		met, open := 0, make(chan struct{})
+		return func(op, _ string, do func() error) error {
+			if op == wanted {
+				mu.Lock()
+				if met++; met == together {
+					close(open)
+				}
+				mu.Unlock()
+				select {
+				case <-open:
+				case <-t.Context().Done():
+				}
+			}
+			return do()
+		}
+	}
+	set := server.settings(t)
+	set.Timeouts.Stall = 5 * time.Second
+	c := open(t, set)
+	server.set(gate("write"))
+	if _, err := put(t, c, content, channels.PutOptions{}); err != nil {
+		t.Errorf("Put = %v", err)
+	}
+	server.set(gate("read"))
+	if _, err := c.Get(t.Context(), channels.Incoming, name, io.Discard); err != nil {
+		t.Errorf("Get = %v", err)
+	}
+}
+
+// A small file costs seven requests, of which two pairs travel together, and no
+// listing.
+func TestSmallFileTakesFewRequests(t *testing.T) {
+	server := startOdd(t)
+	var mu sync.Mutex
+	var ops []string
+	server.set(func(op, _ string, do func() error) error {
+		mu.Lock()
+		defer mu.Unlock()
+		ops = append(ops, op)
+		return do()
+	})
+	if _, err := put(t, open(t, server.settings(t)), channeltest.Content(1, 20_000), channels.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	slices.Sort(ops)
+	if want := []string{"close", "open", "rename", "stat", "stat", "stat", "write"}; !slices.Equal(ops, want) {
+		t.Errorf("a small file took %q, want %q", ops, want)
 	}
 }

@@ -70,6 +70,7 @@ func TestKnownHostsOfOpenSSH(t *testing.T) {
 }
 
 func TestLoadSigner(t *testing.T) {
+	t.Parallel()
 	key := channeltest.NewKey(t)
 	private, err := ssh.ParseRawPrivateKey(key.PEM)
 	if err != nil {
