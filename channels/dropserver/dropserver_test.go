@@ -347,7 +347,7 @@ func TestBrokenUploadIsAudited(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	server := start(t, func(s *dropserver.Settings) {
-		s.MaxPerAccount, s.MaxConnections, s.MaxHandles = 2, 3, 2
+		s.MaxPerAccount, s.MaxHandles = 2, 2
 	})
 	c := server.sftp(t)
 	for i := range 2 {
@@ -368,47 +368,51 @@ func TestLimits(t *testing.T) {
 		third.Wait()
 	}
 	server.wait(func(e dropserver.Event) bool { return errors.Is(e.Err, dropserver.ErrBusy) && e.Account == account })
-	// Beyond all connections nobody is even greeted.
-	waiting, err := net.Dial("tcp", server.address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer waiting.Close()
-	if _, err := io.ReadFull(waiting, make([]byte, 4)); err != nil {
-		t.Errorf("third connection: %v, want a greeting", err)
-	}
-	refused, err := net.Dial("tcp", server.address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer refused.Close()
-	if _, err := refused.Read(make([]byte, 4)); err == nil {
-		t.Error("a fourth connection was greeted")
-	}
 }
 
-func TestIdleAndSlowLogin(t *testing.T) {
-	server := start(t, func(s *dropserver.Settings) {
-		s.IdleTime, s.LoginTime = 80*time.Millisecond, 80*time.Millisecond
-	})
-	if connection, err := server.dial(server.client); err == nil {
-		connection.Wait()
+// Beyond all connections nobody is even greeted.
+func TestConnectionLimit(t *testing.T) {
+	server := start(t, func(s *dropserver.Settings) { s.MaxConnections = 1 })
+	for i, greeted := range []bool{true, false} {
+		c, err := net.Dial("tcp", server.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := io.ReadFull(c, make([]byte, 4)); (err == nil) != greeted {
+			t.Errorf("connection %d: %v, want a greeting: %v", i+1, err, greeted)
+		}
 	}
+	server.wait(func(e dropserver.Event) bool { return errors.Is(e.Err, dropserver.ErrBusy) })
+}
+
+func TestIdleConnectionEnds(t *testing.T) {
+	server := start(t, func(s *dropserver.Settings) { s.IdleTime = 80 * time.Millisecond })
+	connection, err := server.dial(server.client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	connection.Wait()
 	server.wait(func(e dropserver.Event) bool { return errors.Is(e.Err, dropserver.ErrIdle) })
+}
+
+func TestSlowLoginEnds(t *testing.T) {
+	server := start(t, func(s *dropserver.Settings) { s.LoginTime = 80 * time.Millisecond })
 	silent, err := net.Dial("tcp", server.address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	if _, err := io.Copy(io.Discard, silent); err != nil && !errors.Is(err, net.ErrClosed) {
-		t.Logf("closed with %v", err)
+	io.Copy(io.Discard, silent) // until the server closes
+	event := server.wait(func(e dropserver.Event) bool { return e.Action == dropserver.Login })
+	if event.Err == nil {
+		t.Errorf("event %+v, want an error", event)
 	}
-	server.wait(func(e dropserver.Event) bool { return e.Action == dropserver.Login && e.Err != nil })
 }
 
 // Stopping lets an upload under way finish, and then ends its connection.
 func TestDrain(t *testing.T) {
-	server := start(t, func(s *dropserver.Settings) { s.QuietTime = 100 * time.Millisecond })
+	server := start(t, func(s *dropserver.Settings) { s.QuietTime = 700 * time.Millisecond })
 	idle := server.sftp(t)
 	c := server.sftp(t)
 	f, err := c.Create("/in/EKRH0001.tmp")
