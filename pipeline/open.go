@@ -228,7 +228,7 @@ const codeNotEntitled = "G0-001"
 func (o *opening) verdict(ctx context.Context) error {
 	rep, l := &o.rep, o.p.partners[o.d.Account]
 	m := exchange.Move{ID: o.d.ID, From: o.d.State, By: exchange.Judged, Due: o.p.Now(),
-		Text: fmt.Sprintf("signed by %s; %d messages, all good", strings.Join(o.opened.SignerIKs, ", "), rep.Messages)}
+		Text: "signed by " + strings.Join(o.opened.SignerIKs, ", ") + "; " + messages(rep.Messages) + ", all good"}
 	note := ""
 	say := func(p annex.Profile) []annex.FEHLMessage { return p.Answer(rep) }
 	switch {
@@ -236,11 +236,11 @@ func (o *opening) verdict(ctx context.Context) error {
 		m.By, m.Due, m.Cause, m.Text = exchange.Refused, time.Time{}, exchange.ByCheck, summary(*rep)
 		note = "FEHL due: the file"
 		if n := len(rep.Refused); n > 0 {
-			note = fmt.Sprintf("FEHL due: %d messages", n)
+			note = "FEHL due: " + messages(int64(n))
 		}
 	case rep.Verdict == annex.Partly:
 		m.Cause, m.Text = exchange.PartlyRefused, fmt.Sprintf("%d of %d messages refused, the rest is handed over: %s", len(rep.Refused), rep.Messages, summary(*rep))
-		note = fmt.Sprintf("FEHL due: %d messages", len(rep.Refused))
+		note = "FEHL due: " + messages(int64(len(rep.Refused)))
 	case l.Positive:
 		note = "FEHL due: confirmation"
 		say = func(p annex.Profile) []annex.FEHLMessage { return []annex.FEHLMessage{p.Positive(rep, l.PositiveCode)} }
@@ -264,6 +264,13 @@ func (o *opening) verdict(ctx context.Context) error {
 	}
 	_, err = o.p.apply(ctx, m)
 	return err
+}
+
+func messages(n int64) string {
+	if n == 1 {
+		return "1 message"
+	}
+	return fmt.Sprintf("%d messages", n)
 }
 
 func numbers(refused []annex.Refused) []int64 {

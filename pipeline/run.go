@@ -73,14 +73,22 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	if p.Started != nil {
 		p.Started()
 	}
+	loops := []loop{{"stations", p.stations}, {"settle", p.settle}}
+	for _, l := range p.partners {
+		loops = append(loops, loop{"send to " + l.Name, func(ctx context.Context) (int, error) { return p.send(ctx, l) }})
+	}
+	p.wakes = make([]chan struct{}, len(loops))
+	for i := range p.wakes {
+		p.wakes[i] = make(chan struct{}, 1)
+	}
 	g, ctx := errgroup.WithContext(ctx)
+	for i, l := range loops {
+		g.Go(func() error { return p.repeat(ctx, l, p.wakes[i]) })
+	}
 	for _, in := range p.Intakes {
 		g.Go(func() error { return p.watch(ctx, in) })
 	}
-	p.loop(ctx, g, "stations", p.stations)
-	p.loop(ctx, g, "settle", p.settle)
 	for _, l := range p.partners {
-		p.loop(ctx, g, "send to "+l.Name, func(ctx context.Context) (int, error) { return p.send(ctx, l) })
 		if l.Collects {
 			g.Go(func() error { return p.collecting(ctx, l) })
 		}
@@ -108,32 +116,33 @@ func (p *Pipeline) watch(ctx context.Context, in Intake) error {
 	return nil
 }
 
-// loop calls work whenever something moved or became due.
-func (p *Pipeline) loop(ctx context.Context, g *errgroup.Group, name string, work func(context.Context) (int, error)) {
-	wake := make(chan struct{}, 1)
-	p.wakes = append(p.wakes, wake)
-	g.Go(func() error {
-		for !p.stopped() {
-			_, err := work(ctx)
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			pause, woken := p.pause(ctx), wake
-			if err != nil {
-				p.Log.Error().Str("loop", name).Str(logReason, localFault(err)).Msg("local fault, trying again")
-				pause, woken = breather, nil // do not spin on a broken disk
-			}
-			t := time.NewTimer(pause)
-			select {
-			case <-ctx.Done():
-			case <-p.stopping:
-			case <-woken:
-			case <-t.C:
-			}
-			t.Stop()
+// A loop is work that is repeated whenever something moved or became due.
+type loop struct {
+	name string
+	work func(context.Context) (int, error)
+}
+
+func (p *Pipeline) repeat(ctx context.Context, l loop, wake <-chan struct{}) error {
+	for !p.stopped() {
+		_, err := l.work(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-		return nil
-	})
+		pause, woken := p.pause(ctx), wake
+		if err != nil {
+			p.Log.Error().Str("loop", l.name).Str(logReason, localFault(err)).Msg("local fault, trying again")
+			pause, woken = breather, nil // do not spin on a broken disk
+		}
+		t := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+		case <-p.stopping:
+		case <-woken:
+		case <-t.C:
+		}
+		t.Stop()
+	}
+	return nil
 }
 
 // pause tells how long a loop may sleep.
@@ -146,9 +155,7 @@ func (p *Pipeline) pause(ctx context.Context) time.Duration {
 	return min(idle, max(next.Sub(now), time.Millisecond))
 }
 
-// Wake tells all loops that something changed.
-func (p *Pipeline) Wake() { p.wake() }
-
+// wake tells all loops that something changed.
 func (p *Pipeline) wake() {
 	for _, w := range p.wakes {
 		select {

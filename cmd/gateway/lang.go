@@ -79,3 +79,24 @@ func causeName(c *cobra.Command, cause exchange.Cause) string {
 	}
 	return string(cause)
 }
+
+// happeningName is what moved a delivery, as operators call it.
+func happeningName(c *cobra.Command, h exchange.Happening) string {
+	if !german(c) {
+		return string(h)
+	}
+	if de, ok := map[exchange.Happening]string{
+		exchange.TookOver: "übernommen", exchange.Arrived: "abgeholt", exchange.Drafting: "Antwort beschlossen", exchange.Written: "Antwort geschrieben",
+		exchange.RouteFound: "zugeordnet", exchange.WasSealed: "signiert und verschlüsselt", exchange.Begun: "Versuch begonnen",
+		exchange.Publishing: "Auftragsdatei wird veröffentlicht", exchange.Proven: "zugestellt", exchange.LineFailed: "Leitung gestört",
+		exchange.Stopped: "von uns abgebrochen", exchange.Unclear: "Ausgang unklar", exchange.Interrupted: "unterbrochen", exchange.NotThere: "nicht dort",
+		exchange.Postponed: "verschoben", exchange.Confirmed: "angenommen", exchange.Refused: "abgewiesen", exchange.PeriodPassed: "unbeanstandet",
+		exchange.AnswerLate: "Antwort überfällig", exchange.Holding: "angehalten", exchange.Released: "freigegeben", exchange.Redrafted: "Antwort neu zu schreiben",
+		exchange.Reopened: "wieder geöffnet", exchange.Vouched: "von Hand belegt", exchange.Resumed: "freigegeben, erst nachsehen", exchange.Withdrawn: "zurückgezogen",
+		exchange.Judged: "geöffnet und geprüft", exchange.Staged: "bereitgelegt", exchange.HandedOver: "übergeben", exchange.Settled: "zugeordnet",
+		exchange.Retrying: "wird wiederholt", exchange.Noted: "Vermerk", exchange.Quarantining: "in Quarantäne",
+	}[h]; ok {
+		return de
+	}
+	return string(h)
+}

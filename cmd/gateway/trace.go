@@ -66,7 +66,7 @@ func newTraceCommand() *cobra.Command {
 			}
 			fmt.Fprintln(c.OutOrStdout())
 			for _, e := range events {
-				text := string(e.What)
+				text := happeningName(c, e.What)
 				if e.Attempt > 0 && e.What == exchange.Begun {
 					text += " (" + words(c, "Versuch ", "attempt ") + strconv.Itoa(e.Attempt) + ")"
 				}
