@@ -1,3 +1,5 @@
+//go:build !purego
+
 package edifact
 
 // haveKernel: SSE2 is part of every amd64 processor.

@@ -1,3 +1,5 @@
+//go:build !purego
+
 #include "textflag.h"
 
 // A quarter of a chunk: 16 bytes at off(SI). A has a bit for each separator,
