@@ -266,6 +266,8 @@ type octets struct {
 	d    *decoder
 	left int64 // in the present primitive piece
 	base int   // containers open outside the string
+
+	pieces int64 // primitive pieces met so far, of a chopped string
 }
 
 func (o *octets) Read(p []byte) (int, error) {
@@ -305,6 +307,7 @@ func (o *octets) advance() error {
 	switch tag {
 	case tagOctets:
 		o.left = n
+		o.pieces++
 		return nil
 	case tagOctets | constructed:
 		return o.d.push(n)

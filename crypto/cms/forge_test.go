@@ -23,7 +23,7 @@ import (
 func enveloped(t testing.TB, inner []byte) []byte {
 	t.Helper()
 	key, iv := pattern(32), pattern(16)
-	recipients, err := recipientInfos([]*x509.Certificate{everyone().insurer.cert}, key)
+	recipients, err := recipientInfos([]*x509.Certificate{everyone().insurer.cert}, key, SECON)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -329,7 +329,7 @@ func TestEnvelopeForms(t *testing.T) {
 	pad := aes.BlockSize - len(inner)%aes.BlockSize
 	padded := append(slices.Clone(inner), bytes.Repeat([]byte{byte(pad)}, pad)...)
 	secret := encrypted(key, iv, padded)
-	recipients, err := recipientInfos([]*x509.Certificate{cast.insurer.cert}, key)
+	recipients, err := recipientInfos([]*x509.Certificate{cast.insurer.cert}, key, SECON)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,6 +40,24 @@ type Policy struct {
 	NeedCertificate      bool // refuse a message without the signer's certificate
 }
 
+// Allows reports whether everything that a message used is allowed.
+func (p Policy) Allows(used Policy) bool {
+	return (p.PKCS1KeyTransport || !used.PKCS1KeyTransport) && (p.PKCS1Signature || !used.PKCS1Signature) &&
+		(p.OtherHashes || !used.OtherHashes)
+}
+
+// Widen returns a policy that takes whatever p or q takes. What either of them
+// demands is demanded.
+func (p Policy) Widen(q Policy) Policy {
+	return Policy{
+		PKCS1KeyTransport:    p.PKCS1KeyTransport || q.PKCS1KeyTransport,
+		PKCS1Signature:       p.PKCS1Signature || q.PKCS1Signature,
+		OtherHashes:          p.OtherHashes || q.OtherHashes,
+		NeedSignedAttributes: p.NeedSignedAttributes || q.NeedSignedAttributes,
+		NeedCertificate:      p.NeedCertificate || q.NeedCertificate,
+	}
+}
+
 // OpenOptions say with what a message is opened.
 type OpenOptions struct {
 	// Keys are all own keys, old ones too. The first recipient in the message
@@ -63,6 +81,9 @@ type Message struct {
 	Recipient    *x509.Certificate // the own certificate whose key opened it
 	Size         int64             // bytes of content
 	SHA256       [sha256.Size]byte // of the content
+	// Used tells which of the wider settings of the Policy the message needed;
+	// the zero value says that it is the profile.
+	Used Policy
 }
 
 // Open decrypts src with one of the keys, verifies the signature and writes
@@ -96,12 +117,12 @@ func open(dst io.Writer, src io.Reader, o OpenOptions) (*Message, error) {
 		plain.end(err)
 		return err
 	})
-	s := &signedData{d: newDecoder(&beltReader{in: plain}, Signed), o: o, limit: maxMembers}
+	s := newSignedData(&beltReader{in: plain}, o)
 	g.Go(func() error { return s.read(dst) })
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	s.m.Recipient = e.recipient
+	s.m.Recipient, s.m.Used.PKCS1KeyTransport = e.recipient, e.pkcs1
 	return &s.m, nil
 }
 
@@ -110,6 +131,7 @@ type envelope struct {
 	d         *decoder
 	o         OpenOptions
 	recipient *x509.Certificate // of the key in use; nil until found
+	pkcs1     bool              // the content key came by RSAES-PKCS1-v1_5
 	key       []byte            // of the content
 	body      *octets
 	cbc       cipher.BlockMode
@@ -183,26 +205,39 @@ func (e *envelope) recipients() error {
 	}
 }
 
+// A recipientInfo is the content of a KeyTransRecipientInfo.
+type recipientInfo struct {
+	issuer    cryptobyte.String // a whole element
+	serial    *big.Int
+	algorithm cryptobyte.String // AlgorithmIdentifier
+	wrapped   cryptobyte.String // the content key
+}
+
+func parseRecipient(der []byte) (*recipientInfo, bool) {
+	r := &recipientInfo{serial: new(big.Int)}
+	var body, id cryptobyte.String
+	s := cryptobyte.String(der)
+	return r, s.ReadASN1(&body, asn1.SEQUENCE) && skipConstant(&body, derVersion0) &&
+		body.ReadASN1(&id, asn1.SEQUENCE) &&
+		id.ReadASN1Element(&r.issuer, asn1.SEQUENCE) && id.ReadASN1Integer(r.serial) && id.Empty() &&
+		body.ReadASN1Element(&r.algorithm, asn1.SEQUENCE) &&
+		body.ReadASN1(&r.wrapped, asn1.OCTET_STRING) && body.Empty()
+}
+
 // tryRecipient checks the form of one KeyTransRecipientInfo and unwraps the
 // content key if it is the first one for us.
 func (e *envelope) tryRecipient(der []byte) error {
-	var body, id, issuer, algorithm, wrapped cryptobyte.String
-	s := cryptobyte.String(der)
-	serial := new(big.Int)
-	if !s.ReadASN1(&body, asn1.SEQUENCE) || !skipConstant(&body, derVersion0) ||
-		!body.ReadASN1(&id, asn1.SEQUENCE) ||
-		!id.ReadASN1Element(&issuer, asn1.SEQUENCE) || !id.ReadASN1Integer(serial) || !id.Empty() ||
-		!body.ReadASN1Element(&algorithm, asn1.SEQUENCE) ||
-		!body.ReadASN1(&wrapped, asn1.OCTET_STRING) || !body.Empty() {
+	r, ok := parseRecipient(der)
+	if !ok {
 		return e.d.faultf(ErrProfile, "recipient")
 	}
 	if e.recipient != nil {
 		return nil
 	}
 	for _, k := range e.o.Keys {
-		if k.Certificate.SerialNumber.Cmp(serial) == 0 && bytes.Equal(k.Certificate.RawIssuer, issuer) {
+		if k.Certificate.SerialNumber.Cmp(r.serial) == 0 && bytes.Equal(k.Certificate.RawIssuer, r.issuer) {
 			e.recipient = k.Certificate
-			return e.unwrap(k.Key, algorithm, wrapped)
+			return e.unwrap(k.Key, r.algorithm, r.wrapped)
 		}
 	}
 	return nil
@@ -217,6 +252,7 @@ func (e *envelope) unwrap(key *rsa.PrivateKey, algorithm, wrapped []byte) error 
 	case transport == rsaalg.TransportOAEP:
 		e.key, err = rsa.DecryptOAEP(sha256.New(), nil, key, wrapped, nil)
 	case e.o.Policy.PKCS1KeyTransport:
+		e.pkcs1 = true
 		// On a padding fault this returns a random key instead of an error:
 		// nobody can tell the two apart (RFC 3218, 2.3.2).
 		//lint:ignore SA1019 older partners still send it, and only the Policy lets it in
@@ -336,6 +372,10 @@ type signedData struct {
 	o     OpenOptions
 	limit int // of certificates
 	m     Message
+}
+
+func newSignedData(src io.Reader, o OpenOptions) *signedData {
+	return &signedData{d: newDecoder(src, Signed), o: o, limit: maxMembers}
 }
 
 // read copies the content to dst and verifies the signature.

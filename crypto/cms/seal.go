@@ -30,11 +30,21 @@ type Signer struct {
 	Key         crypto.Signer // the RSA key of Certificate
 }
 
+// A Profile is the set of algorithms that Seal writes.
+type Profile int
+
+// The profiles. Seal never changes from one to the other by itself.
+const (
+	SECON       Profile = iota // the profile of the package: RSASSA-PSS and RSAES-OAEP
+	LegacyPKCS1                // RSASSA-PKCS1-v1_5 and RSAES-PKCS1-v1_5, else the same
+)
+
 // SealOptions say who seals for whom.
 type SealOptions struct {
 	Signer      Signer
 	Recipients  []*x509.Certificate // at least one; the order does not matter
 	SigningTime time.Time           // written in whole seconds of UTC
+	Profile     Profile             // the zero value is SECON
 }
 
 // Sealed is what Seal has read and written.
@@ -81,7 +91,8 @@ type sealing struct {
 	size    int64 // of the plain file; -1 if unknown
 	signer  Signer
 	digest  []byte // AlgorithmIdentifier of SHA-256
-	pss     []byte // AlgorithmIdentifier of the signature
+	profile Profile
+	method  []byte // AlgorithmIdentifier of the signature
 	time    []byte // signingTime, a whole element
 	inner   frame
 	outer   frame
@@ -101,12 +112,12 @@ func newSealing(size int64, o SealOptions) (*sealing, error) {
 	if size < 0 {
 		size = -1
 	}
-	s := &sealing{size: size, signer: o.Signer, time: timeElement(o.SigningTime), message: -1, block: blockSize}
+	s := &sealing{size: size, signer: o.Signer, profile: o.Profile, time: timeElement(o.SigningTime), message: -1, block: blockSize}
 	var err error
 	if s.digest, err = rsaalg.Hash(crypto.SHA256); err != nil {
 		return nil, err
 	}
-	if s.pss, err = (rsaalg.PSS{Hash: crypto.SHA256, Salt: saltLength}).Identifier(); err != nil {
+	if s.method, err = o.Profile.signature(); err != nil {
 		return nil, err
 	}
 	s.inner = s.signedData(s.trailer(make([]byte, sha256.Size), make([]byte, pub.Size())))
@@ -124,7 +135,7 @@ func newSealing(size int64, o SealOptions) (*sealing, error) {
 		return nil, err
 	}
 	s.cbc = cipher.NewCBCEncrypter(c, iv)
-	recipients, err := recipientInfos(o.Recipients, key)
+	recipients, err := recipientInfos(o.Recipients, key, o.Profile)
 	if err != nil {
 		return nil, err
 	}
@@ -161,11 +172,11 @@ func envelopedData(recipients, iv []byte) frame {
 }
 
 // recipientInfos wraps key for each recipient and returns the SET.
-func recipientInfos(to []*x509.Certificate, key []byte) ([]byte, error) {
+func recipientInfos(to []*x509.Certificate, key []byte, p Profile) ([]byte, error) {
 	if len(to) == 0 {
 		return nil, ErrNoRecipient
 	}
-	oaep, err := rsaalg.OAEP(crypto.SHA256)
+	method, err := p.transport()
 	if err != nil {
 		return nil, err
 	}
@@ -175,11 +186,11 @@ func recipientInfos(to []*x509.Certificate, key []byte) ([]byte, error) {
 		if !ok {
 			return nil, fmt.Errorf("%w: recipient %q", ErrKey, cert.Subject)
 		}
-		wrapped, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, pub, key, nil)
+		wrapped, err := p.wrap(pub, key)
 		if err != nil {
 			return nil, fmt.Errorf("%w: recipient %q: %w", ErrKey, cert.Subject, err)
 		}
-		infos[i] = element(tagSequence, []byte(derVersion0), issuerAndSerial(cert), oaep, element(tagOctets, wrapped))
+		infos[i] = element(tagSequence, []byte(derVersion0), issuerAndSerial(cert), method, element(tagOctets, wrapped))
 	}
 	slices.SortFunc(infos, bytes.Compare) // DER SET OF
 	return element(tagSet, infos...), nil
@@ -207,7 +218,7 @@ func (s *sealing) trailer(digest, signature []byte) []byte {
 	attributes := s.attributes(digest)
 	attributes[0] = tagContext0 // IMPLICIT in the message, a SET when signed
 	info := element(tagSequence,
-		[]byte(derVersion1), issuerAndSerial(cert), s.digest, attributes, s.pss, element(tagOctets, signature))
+		[]byte(derVersion1), issuerAndSerial(cert), s.digest, attributes, s.method, element(tagOctets, signature))
 	return slices.Concat(element(tagContext0, cert.Raw), element(tagSet, info))
 }
 
@@ -255,7 +266,7 @@ func (s *sealing) sign(out *belt, src io.Reader, res *Sealed) error {
 	res.PlainSize = w.content
 
 	attributes := sha256.Sum256(s.attributes(res.PlainSHA256[:]))
-	signature, err := s.signer.Key.Sign(rand.Reader, attributes[:], &rsa.PSSOptions{SaltLength: saltLength, Hash: crypto.SHA256})
+	signature, err := s.signer.Key.Sign(rand.Reader, attributes[:], s.profile.signerOpts())
 	if err != nil {
 		return fmt.Errorf("cms: sign: %w", err)
 	}

@@ -60,7 +60,7 @@ func TestFlipsInside(t *testing.T) {
 			forged[at] ^= bit
 			tries++
 			var back bytes.Buffer
-			s := &signedData{d: newDecoder(bytes.NewReader(forged), Signed)}
+			s := newSignedData(bytes.NewReader(forged), OpenOptions{})
 			err := s.read(&back)
 			switch {
 			case err != nil:

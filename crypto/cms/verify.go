@@ -140,6 +140,8 @@ func (s *signedData) verify(der, digest []byte, c *content) error {
 		return err
 	}
 	s.m.Signer = cert
+	s.m.Used.OtherHashes = c.alg != crypto.SHA256
+	s.m.Used.PKCS1Signature = !rsaalg.IsPSS(i.algorithm)
 	return nil
 }
 

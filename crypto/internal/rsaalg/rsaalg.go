@@ -70,6 +70,13 @@ func OAEP(h crypto.Hash) ([]byte, error) {
 // RFC 5754 section 2 asks writers to use.
 func Hash(h crypto.Hash) ([]byte, error) { return hashIdentifier(h, false) }
 
+// SHA256WithRSA returns the AlgorithmIdentifier of RSASSA-PKCS1-v1_5 with
+// SHA-256 (RFC 4055, 5).
+func SHA256WithRSA() []byte { return []byte("\x30\x0d\x06\x09" + idSHA256RSA + null) }
+
+// RSAEncryption returns the AlgorithmIdentifier of RSAES-PKCS1-v1_5.
+func RSAEncryption() []byte { return []byte("\x30\x0d\x06\x09" + idRSAEncryption + null) }
+
 // ParseHash understands SHA-256, SHA-384 and SHA-512, with parameters absent
 // or NULL.
 func ParseHash(id []byte) (crypto.Hash, error) {
