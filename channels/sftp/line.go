@@ -307,11 +307,13 @@ func (l *line) keepAlive(every time.Duration) {
 
 // A keeper holds the one line of a channel and makes it anew when it is dead.
 type keeper struct {
-	turn   chan struct{} // holds one token: whoever has it may dial
-	mu     sync.Mutex
-	line   *line
-	barred error // set by a failed login
-	closed bool
+	turn     chan struct{} // holds one token: whoever has it may dial
+	mu       sync.Mutex
+	line     *line
+	barred   error // set by a failed login
+	failure  error // of the last dial, for those who waited for it
+	failedAt time.Time
+	closed   bool
 }
 
 func newKeeper() *keeper {
@@ -320,15 +322,18 @@ func newKeeper() *keeper {
 	return k
 }
 
-// get returns a living line, which counts one more user until release.
+// get returns a living line, which counts one more user. Whoever waited while
+// another call dialled in vain shares its error: a partner that is down costs one
+// dial, not one for each call.
 func (k *keeper) get(ctx context.Context, s *Settings) (*line, error) {
+	asked := time.Now()
 	select {
 	case <-k.turn:
 		defer func() { k.turn <- struct{}{} }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	if l, err := k.current(); l != nil || err != nil {
+	if l, err := k.current(asked); l != nil || err != nil {
 		return l, err
 	}
 	l, err := dial(ctx, s)
@@ -339,6 +344,9 @@ func (k *keeper) get(ctx context.Context, s *Settings) (*line, error) {
 		k.barred = err
 		return nil, err
 	case err != nil:
+		if ctx.Err() == nil {
+			k.failure, k.failedAt = err, time.Now()
+		}
 		return nil, err
 	case k.closed:
 		l.cut(channels.ErrClosed)
@@ -349,7 +357,8 @@ func (k *keeper) get(ctx context.Context, s *Settings) (*line, error) {
 	return l, nil
 }
 
-func (k *keeper) current() (*line, error) {
+// current returns the living line, or why there can be none, or neither.
+func (k *keeper) current(asked time.Time) (*line, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch {
@@ -357,6 +366,8 @@ func (k *keeper) current() (*line, error) {
 		return nil, channels.ErrClosed
 	case k.barred != nil:
 		return nil, k.barred
+	case k.failedAt.After(asked):
+		return nil, k.failure
 	case k.line == nil || k.line.isDead():
 		return nil, nil
 	}

@@ -7,9 +7,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -283,6 +286,94 @@ func TestFailedLoginBars(t *testing.T) {
 	c.Release()
 	if _, _, err := c.List(t.Context(), channels.Incoming); err != nil {
 		t.Errorf("after Release: %v", err)
+	}
+}
+
+// A server that hangs up after so many wrong keys has refused the login, too.
+func TestTooManyKeys(t *testing.T) {
+	t.Parallel()
+	server := channeltest.StartSSHD(t)
+	set := settings(server)
+	set.Signers = nil
+	for range 8 {
+		set.Signers = append(set.Signers, channeltest.NewKey(t).Signer)
+	}
+	if _, _, err := open(t, set).List(t.Context(), channels.Incoming); !errors.Is(err, channels.ErrLogin) {
+		t.Errorf("List = %v, want ErrLogin", err)
+	}
+}
+
+func TestPasswords(t *testing.T) {
+	right := func(_ ssh.ConnMetadata, given []byte) (*ssh.Permissions, error) {
+		if string(given) != "Kennwort" {
+			return nil, errors.New("wrong")
+		}
+		return nil, nil
+	}
+	dialogue := func(c ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
+		answers, err := ask("", "", []string{"Password: "}, []bool{false})
+		if err != nil || len(answers) != 1 {
+			return nil, errors.New("no answer")
+		}
+		return right(c, []byte(answers[0]))
+	}
+	for what, login := range map[string]ssh.ServerConfig{
+		"plain":    {PasswordCallback: right},
+		"dialogue": {KeyboardInteractiveCallback: dialogue},
+	} {
+		server := startOdd(t)
+		server.mu.Lock()
+		server.login = login
+		server.mu.Unlock()
+		for password, want := range map[string]error{"Kennwort": nil, "Kenwort": channels.ErrLogin} {
+			set := server.settings(t)
+			set.Password = password
+			_, _, err := open(t, set).List(t.Context(), channels.Incoming)
+			if !errors.Is(err, want) {
+				t.Errorf("%s, %q: List = %v, want %v", what, password, err, want)
+			}
+			if err != nil && strings.Contains(err.Error(), password) {
+				t.Errorf("%v tells the password", err)
+			}
+		}
+	}
+}
+
+// Calls that wait while a dial fails share its error.
+func TestOneDialForAll(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dials atomic.Int32
+	var accepting sync.WaitGroup
+	accepting.Go(func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			dials.Add(1)
+			defer c.Close() // says nothing until the test ends
+		}
+	})
+	set := startOdd(t).settings(t)
+	set.Address = listener.Addr().String()
+	set.Timeouts.Dial = 400 * time.Millisecond
+	c := open(t, set)
+	var calls sync.WaitGroup
+	for range 8 {
+		calls.Go(func() {
+			if _, _, err := c.List(t.Context(), channels.Incoming); !errors.Is(err, channels.ErrLine) {
+				t.Errorf("List = %v, want ErrLine", err)
+			}
+		})
+	}
+	calls.Wait()
+	listener.Close()
+	accepting.Wait()
+	if n := dials.Load(); n > 2 {
+		t.Errorf("eight calls dialled %d times", n)
 	}
 }
 

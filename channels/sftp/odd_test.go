@@ -29,6 +29,7 @@ type oddServer struct {
 	// client is told. errReset instead breaks the connection.
 	hook      func(op, name string, do func() error) error
 	size      func(name string, size int64) int64 // what stat and listing tell
+	login     ssh.ServerConfig                    // with how a login is decided
 	shortRead int                                 // longest answer to a read, 0 is no limit
 	conns     map[net.Conn]struct{}
 }
@@ -47,6 +48,7 @@ func startOdd(t testing.TB) *oddServer {
 		conns: map[net.Conn]struct{}{},
 	}
 	o.set(nil)
+	o.login.NoClientAuth = true
 	for _, folder := range []string{"in", "out"} {
 		if err := os.Mkdir(filepath.Join(o.dir, folder), 0o700); err != nil {
 			t.Fatal(err)
@@ -108,9 +110,11 @@ func (o *oddServer) serve(conn net.Conn) {
 		delete(o.conns, conn)
 		o.mu.Unlock()
 	}()
-	config := &ssh.ServerConfig{NoClientAuth: true}
+	o.mu.Lock()
+	config := o.login
+	o.mu.Unlock()
 	config.AddHostKey(o.host.Signer)
-	login, opened, requests, err := ssh.NewServerConn(conn, config)
+	login, opened, requests, err := ssh.NewServerConn(conn, &config)
 	if err != nil {
 		return
 	}
