@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -21,11 +22,17 @@ type lane struct {
 	mu        sync.Mutex
 	failures  int       // attempts in a row that did not reach the partner
 	downUntil time.Time // not called before
+	doubt     bool      // an attempt's end could not be recorded
 	firstSeen map[string]sighting
 }
 
 // send works off what is due for a partner and returns how many attempts it made.
 func (p *Pipeline) send(ctx context.Context, l *lane) (int, error) {
+	if l.doubt {
+		if err := p.resolve(ctx, l); err != nil {
+			return 0, err
+		}
+	}
 	for attempts := 0; ; attempts++ {
 		if err := ctx.Err(); err != nil {
 			return attempts, err
@@ -48,18 +55,42 @@ func (p *Pipeline) send(ctx context.Context, l *lane) (int, error) {
 			return attempts, err
 		}
 		a := attempt{p: p, lane: l, d: d}
-		if err := a.run(ctx); err != nil {
+		switch err := a.run(ctx); {
+		case errors.Is(err, exchange.ErrMoved): // an operator or an answer was faster: what is due now is read anew
+		case err != nil:
+			l.doubt = true
 			return attempts, err
 		}
 	}
 }
 
+// resolve moves an attempt whose end could not be recorded to unknown. A lane
+// makes one attempt at a time, so none is under way when this is called.
+func (p *Pipeline) resolve(ctx context.Context, l *lane) error {
+	rows, err := p.Ledger.Due(ctx, farAway, math.MaxInt32, nil, exchange.Sending)
+	if err != nil {
+		return err
+	}
+	for _, d := range rows {
+		if d.Partner != l.Name {
+			continue
+		}
+		if _, err := p.apply(ctx, exchange.Move{ID: d.ID, From: d.State, By: exchange.Interrupted, Due: p.Now(),
+			Text: "its end could not be recorded; looking comes first"}); err != nil {
+			return err
+		}
+	}
+	l.doubt = false
+	return nil
+}
+
 // An attempt is one try to bring one delivery to its partner, or to find out how
 // an earlier try ended.
 type attempt struct {
-	p    *Pipeline
-	lane *lane
-	d    exchange.Delivery
+	p     *Pipeline
+	lane  *lane
+	d     exchange.Delivery
+	again bool // an earlier attempt had this number: what stands under the payload's name is ours
 }
 
 func (a *attempt) run(ctx context.Context) error {
@@ -98,7 +129,8 @@ func (a *attempt) begin(ctx context.Context) (bool, error) {
 	m := exchange.Move{ID: a.d.ID, From: a.d.State, By: exchange.Begun, At: a.p.Now(), Due: a.p.Now(),
 		Change: func(d *exchange.Delivery) { d.Attempt++ }}
 	names := map[string]bool{}
-	if !a.d.HasNumber() {
+	a.again = a.d.HasNumber() // not by Attempt: an operator's release counts attempts anew
+	if !a.again {
 		files, _, err := a.lane.Channel.List(ctx, channels.Outgoing)
 		if err != nil {
 			return false, a.unreached(ctx, err)
@@ -140,7 +172,6 @@ func (a *attempt) begin(ctx context.Context) (bool, error) {
 
 // put brings the payload, then the Auftragsdatei.
 func (a *attempt) put(ctx context.Context) (string, error) {
-	retry := a.d.Attempt > 1
 	payload, err := a.p.Spool.Open(a.d.Intake, partSealed)
 	if err != nil {
 		return "", err
@@ -150,7 +181,7 @@ func (a *attempt) put(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, err = a.lane.Channel.Put(ctx, a.d.TransferName, payload, a.d.SealedSize, channels.PutOptions{Ours: retry})
+	_, err = a.lane.Channel.Put(ctx, a.d.TransferName, payload, a.d.SealedSize, channels.PutOptions{Ours: a.again})
 	if err != nil {
 		return "", fmt.Errorf("payload: %w", err)
 	}
@@ -194,22 +225,24 @@ func (a *attempt) order() ([]byte, error) {
 // nobody recognised is a reason to try again, and never a success; once the
 // intent to publish stands, it is a reason to look.
 func (a *attempt) after(ctx context.Context, proof string, err error) error {
+	stopping := ctx.Err() != nil
 	ctx = context.WithoutCancel(ctx) // what happened is recorded even while we stop
 	text := ""
 	if err != nil {
 		text = err.Error()
 	}
+	a.d.Published = a.d.Published && !nothingStands(err)
 	switch {
 	case err == nil:
 		a.lane.failures = 0
 		return a.delivered(ctx, proof)
 	case errors.Is(err, channels.ErrExists):
 		return a.move(ctx, exchange.Holding, time.Time{}, exchange.NameTaken, text)
-	case errors.Is(err, channels.ErrUnknown), errors.Is(err, channels.ErrSize), a.d.Published && !errors.Is(err, channels.ErrRefused):
+	case errors.Is(err, channels.ErrUnknown), errors.Is(err, channels.ErrSize), a.d.Published:
 		return a.move(ctx, exchange.Unclear, a.p.Now(), exchange.NoCause, text)
 	case errors.Is(err, channels.ErrRefused):
 		return a.move(ctx, exchange.Holding, time.Time{}, exchange.PartnerRefused, text)
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled) && stopping:
 		return a.move(ctx, exchange.Stopped, a.p.Now(), exchange.NoCause, "stopped by us before anything was published")
 	case errors.Is(err, errWindowOver):
 		return a.move(ctx, exchange.Stopped, a.lane.Window.NextOpen(a.p.Now(), a.p.Location), exchange.NoCause, text)
@@ -223,6 +256,24 @@ func (a *attempt) after(ctx context.Context, proof string, err error) error {
 	}
 	next := a.p.Now().Add(a.lane.Retry.Next(a.d.Attempt, rand.Float64()))
 	return a.move(ctx, exchange.LineFailed, next, exchange.NoCause, text)
+}
+
+// nothingStands reports whether a failed Put certainly published nothing: the
+// contract of channels says so of all its errors but two. An error that it does
+// not name proves nothing.
+func nothingStands(err error) bool {
+	if errors.Is(err, channels.ErrUnknown) || errors.Is(err, channels.ErrSize) {
+		return false
+	}
+	for _, clean := range []error{
+		channels.ErrExists, channels.ErrRefused, channels.ErrLogin, channels.ErrHostKey, channels.ErrLine, channels.ErrFull,
+		channels.ErrLocal, channels.ErrClosed, context.Canceled, context.DeadlineExceeded, errWindowOver,
+	} {
+		if errors.Is(err, clean) {
+			return true
+		}
+	}
+	return false
 }
 
 // unreached is an attempt that ended before the line was used for this file: it
@@ -264,17 +315,31 @@ func (a *attempt) look(ctx context.Context) error {
 	}
 	switch {
 	case !a.d.Published:
-		return a.move(ctx, exchange.NotThere, a.p.Now(), exchange.NoCause, "looked: publishing had not begun")
+		return a.notThere(ctx, false, "looked: publishing had not begun")
 	case sight.Final != nil && sight.Final.Size == annex.AuftragsdateiSize:
 		return a.delivered(ctx, "looked: "+name+" stands at the partner, 348 bytes")
 	case sight.Final != nil || sight.Temporary != nil:
-		return a.move(ctx, exchange.NotThere, a.p.Now(), exchange.NoCause, "looked: "+name+" is not complete at the partner")
+		// An incomplete one under its final name stays ours, where there are no temporary names.
+		return a.notThere(ctx, sight.Final != nil, "looked: "+name+" is not complete at the partner")
 	case a.lane.WhenVanished == exchange.VanishedResend:
-		return a.move(ctx, exchange.NotThere, a.p.Now(), exchange.NoCause,
-			"looked: "+name+" is gone; sent again under the same name, as the partner's row says")
+		return a.notThere(ctx, false, "looked: "+name+" is gone; sent again under the same name, as the partner's row says")
 	}
 	return a.move(ctx, exchange.Holding, time.Time{}, exchange.OutcomeUnknown,
 		"the line broke while "+name+" was published, and it is not there: the partner may have fetched it; ask the partner, then release or reject by hand")
+}
+
+// notThere lets sending go on: at once after the first attempt, after growing
+// waits from then on, since a partner can end each attempt like this.
+func (a *attempt) notThere(ctx context.Context, published bool, text string) error {
+	if a.lane.Retry.Exhausted(a.d.Attempt) {
+		return a.move(ctx, exchange.Holding, time.Time{}, exchange.TriesExhausted, fmt.Sprintf("%d attempts; %s", a.d.Attempt, text))
+	}
+	due := a.p.Now()
+	if a.d.Attempt > 1 {
+		due = due.Add(a.lane.Retry.Next(a.d.Attempt-1, rand.Float64()))
+	}
+	a.d.Published = published
+	return a.move(ctx, exchange.NotThere, due, exchange.NoCause, text)
 }
 
 // delivered records the proof and when waiting for an answer ends.
@@ -291,11 +356,7 @@ func (a *attempt) delivered(ctx context.Context, proof string) error {
 
 func (a *attempt) move(ctx context.Context, by exchange.Happening, due time.Time, cause exchange.Cause, text string) error {
 	rows, err := a.p.apply(ctx, exchange.Move{ID: a.d.ID, From: a.d.State, By: by, Due: due, Cause: cause, Text: text,
-		Change: func(d *exchange.Delivery) {
-			if by == exchange.NotThere { // the next attempt starts afresh
-				d.Published = false
-			}
-		}})
+		Change: func(d *exchange.Delivery) { d.Published = a.d.Published }})
 	if err == nil {
 		a.d = rows[0]
 	}
