@@ -78,7 +78,7 @@ func (p *Pipeline) collect(ctx context.Context, l *lane) (got int, pending bool,
 	}
 	files, refused, err := l.Channel.List(ctx, channels.Incoming)
 	if err != nil {
-		return 0, false, p.collectFault(ctx, l, err)
+		return 0, false, p.collectFault(ctx, l, theirs{err})
 	}
 	for _, r := range refused {
 		p.Log.Warn().Str(logPartner, l.Name).Int("length", len(r.Name)).Msg("a file with an unusable name was left in place at the partner")
@@ -94,13 +94,23 @@ func (p *Pipeline) collect(ctx context.Context, l *lane) (got int, pending bool,
 		if ctx.Err() != nil || p.stopped() {
 			return c.got, c.pending, ctx.Err()
 		}
-		if err := c.consider(ctx, f); err != nil {
-			return c.got, c.pending, p.collectFault(ctx, l, err)
+		err := c.consider(ctx, f)
+		if err == nil {
+			continue
+		}
+		if fault := p.collectFault(ctx, l, err); fault != nil || !oneFile(err) {
+			return c.got, c.pending, fault
 		}
 	}
 	c.forgetSightings()
 	return c.got, c.pending, nil
 }
+
+// theirs marks an error of the partner or of the line to it, whatever it is: one
+// partner's fault must not end a run that serves the others too.
+type theirs struct{ error }
+
+func (t theirs) Unwrap() error { return t.error }
 
 // collectFault sorts an error: the partner's are dealt with here.
 func (p *Pipeline) collectFault(ctx context.Context, l *lane, err error) error {
@@ -109,11 +119,23 @@ func (p *Pipeline) collectFault(ctx context.Context, l *lane, err error) error {
 		return ctx.Err()
 	case errors.Is(err, channels.ErrLogin), errors.Is(err, channels.ErrHostKey):
 		return p.stop(ctx, l, err)
-	case errors.Is(err, channels.ErrLine), errors.Is(err, channels.ErrRefused), errors.Is(err, channels.ErrSize):
+	}
+	if _, ok := errors.AsType[theirs](err); ok {
 		p.Log.Warn().Str(logPartner, l.Name).Str(logReason, err.Error()).Msg("collecting failed, trying again later")
 		return nil
 	}
 	return err
+}
+
+// oneFile reports whether a partner's fault is about one file: the others behind
+// it must not wait for it.
+func oneFile(err error) bool {
+	for _, all := range []error{channels.ErrLine, channels.ErrLogin, channels.ErrHostKey, channels.ErrClosed, context.Canceled} {
+		if errors.Is(err, all) {
+			return false
+		}
+	}
+	return true
 }
 
 // A collector is one look at a partner's folder.
@@ -206,7 +228,7 @@ func (c *collector) order(ctx context.Context, f channels.Entry) error {
 		}
 		return c.takeAlone(ctx, f, exchange.BadOrder, fmt.Sprintf("Auftragsdatei of %d bytes instead of 348", f.Size))
 	}
-	if _, err := c.lane.Channel.Get(ctx, channels.Incoming, f.Name, &raw); err != nil {
+	if err := c.get(ctx, f, &raw); err != nil {
 		return err
 	}
 	auf, _, err := annex.ParseAuftragsdatei(raw.Bytes())
@@ -295,13 +317,20 @@ func (c *collector) takeAlone(ctx context.Context, f channels.Entry, cause excha
 
 func (c *collector) fetch(ctx context.Context, token, part string, f channels.Entry) (int64, string, error) {
 	size, sha, err := c.p.Spool.Write(token, part, func(w io.Writer) error {
-		_, err := c.lane.Channel.Get(ctx, channels.Incoming, f.Name, w)
-		return err
+		return c.get(ctx, f, w)
 	})
 	if err != nil {
 		err = errors.Join(err, c.p.Spool.Remove(token))
 	}
 	return size, sha, err
+}
+
+func (c *collector) get(ctx context.Context, f channels.Entry, w io.Writer) error {
+	_, err := c.lane.Channel.Get(ctx, channels.Incoming, f.Name, w)
+	if err == nil || errors.Is(err, channels.ErrLocal) {
+		return err
+	}
+	return theirs{err}
 }
 
 func (c *collector) row(kind exchange.Kind) exchange.Delivery {

@@ -1,8 +1,13 @@
 package pipeline_test
 
 import (
+	"context"
+	"errors"
+	"os"
 	"testing"
 
+	"gateway301/annex"
+	"gateway301/channels"
 	"gateway301/exchange"
 	"gateway301/sample"
 	"gateway301/store"
@@ -16,16 +21,194 @@ func TestNight(t *testing.T) {
 		d := w.hospital.take(nord, "aufn.edi", content)
 		w.hospital.run()
 		equal(t, "state", w.hospital.row(d.ID).State, exchange.Delivered)
-		w.annahme.run()
-		w.hospital.run()
-		got := w.hospital.row(d.ID)
-		if got.State != exchange.Accepted {
-			t.Fatal(w.hospital.story(), w.annahme.story())
+		w.confirmed(d, content)
+	})
+}
+
+// confirmed lets the Annahmestelle work and the hospital fetch its answer, and
+// checks that the file went the whole road once.
+func (w *world) confirmed(d exchange.Delivery, content []byte) {
+	w.t.Helper()
+	w.annahme.finish()
+	must(w.t, w.annahme.back.look())
+	equal(w.t, "handed over", w.annahme.back.got(content), 1)
+	w.hospital.finish()
+	if got := w.hospital.row(d.ID); got.State != exchange.Accepted || got.Answer != string(exchange.VerdictAccepted) {
+		w.t.Errorf("the answer says accepted, the delivery is %s%s", got.State, w.hospital.story())
+	}
+	w.hospital.audit(1, 1)
+	w.annahme.audit(1, 1)
+}
+
+// The n-th point of the channel fails once while a file is sent, for every n and
+// every fault. After it, and after what an operator does where the state asks for
+// one, the partner has the file exactly once, under one number.
+func TestSendingWithOneFault(t *testing.T) {
+	for _, f := range faults() {
+		t.Run(f.name, func(t *testing.T) {
+			runs, held := 0, 0
+			for n, struck := 1, true; struck; n++ {
+				bubble(t, func(t *testing.T) {
+					var h int
+					h, struck = sendWithFault(t, f, n)
+					held += h
+				})
+				if struck {
+					runs++
+				}
+				if t.Failed() {
+					t.Fatalf("at point %d", n)
+				}
+			}
+			if runs < 6 {
+				t.Errorf("the fault struck only %d times", runs)
+			}
+			t.Logf("%d runs, %d of them needed an operator", runs, held)
+		})
+	}
+}
+
+func sendWithFault(t *testing.T, f fault, n int) (held int, struck bool) {
+	w := newWorld(t)
+	h := w.hospital
+	h.settings.Partners[0].Collects = false
+	content := file(t, sample.FileOptions{})
+	d := h.take(nord, "aufn.edi", content)
+	h.line.at, h.line.fault = n, f
+	if err := h.once(); err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("%s: %v", h.line.fired, err)
+	}
+	if h.line.fired == "" {
+		return 0, false
+	}
+	for range 3 {
+		h.finish()
+		if d = h.row(d.ID); d.State == exchange.Delivered {
+			break
 		}
-		must(t, w.annahme.back.look())
-		equal(t, "handed over", w.annahme.back.got(content), 1)
-		w.hospital.audit(1, 1)
-		w.annahme.audit(1, 1)
-		t.Log(w.hospital.line.points, w.hospital.mortal.writes, len(w.annahme.rows(store.Filter{})))
+		held += h.operator()
+	}
+	if d.State != exchange.Delivered {
+		t.Errorf("%s: ended %s%s", h.line.fired, d.State, h.story())
+		return held, true
+	}
+	w.standsOnce(d, h.line.fired)
+	if h.line.puts[d.TransferName+annex.AUFSuffix] < 1 {
+		t.Errorf("%s: the Auftragsdatei was never put", h.line.fired)
+	}
+	// Contract: nothing stands after an error other than these, so nobody has to be asked.
+	if held > 0 && (f.err == channels.ErrLine || f.err == channels.ErrFull || f.cancel) {
+		t.Errorf("%s: %s needed an operator%s", h.line.fired, f.name, h.story())
+	}
+	h.audit(1, 0)
+	return held, true
+}
+
+// standsOnce makes sure that the partner's folder holds one pair and nothing
+// else, its first number, with the bytes that were sealed.
+func (w *world) standsOnce(d exchange.Delivery, when string) {
+	w.t.Helper()
+	want := annex.TransferName(annex.VerfahrenTest, 0)
+	if got := names(w.t, w.in); len(got) != 2 || got[0] != want || got[1] != want+annex.AUFSuffix {
+		w.t.Errorf("%s: the partner has %v%s", when, got, w.hospital.story())
+		return
+	}
+	equal(w.t, when+": transfer name", d.TransferName, want)
+	w.pairStands(w.in, want)
+	payload, err := os.ReadFile(w.in + "/" + want)
+	must(w.t, err)
+	equal(w.t, when+": sealed bytes", string(payload), string(w.hospital.read(d, "sealed")))
+}
+
+// Where the line failed at the last moment, what arrived is opened, handed over
+// and answered all the same.
+func TestAnsweredAfterUnknownOutcome(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		h := w.hospital
+		content := file(t, sample.FileOptions{Messages: 2})
+		d := h.take(nord, "aufn.edi", content)
+		h.line.at, h.line.fault = 7, fault{err: channels.ErrUnknown}
+		h.finish()
+		equal(t, "where it struck", h.line.fired, "after put TKRH0000.AUF")
+		w.confirmed(d, content)
+		equal(t, "attempts", h.row(d.ID).Attempt, 1)
+	})
+}
+
+// The n-th point of the channel fails once while a pair is fetched. It is taken
+// over once, handed over once, and removed at the partner.
+func TestFetchingWithOneFault(t *testing.T) {
+	for _, f := range faults() {
+		if errors.Is(f.err, channels.ErrUnknown) || f.left {
+			continue // of Put alone
+		}
+		t.Run(f.name, func(t *testing.T) {
+			runs := 0
+			for n, struck := 1, true; struck; n++ {
+				bubble(t, func(t *testing.T) { struck = fetchWithFault(t, f, n) })
+				if struck {
+					runs++
+				}
+				if t.Failed() {
+					t.Fatalf("at point %d", n)
+				}
+			}
+			if runs < 9 {
+				t.Errorf("the fault struck only %d times", runs)
+			}
+			t.Logf("%d runs", runs)
+		})
+	}
+}
+
+func fetchWithFault(t *testing.T, f fault, n int) (struck bool) {
+	w := newWorld(t)
+	a := w.annahme
+	a.settings.Partners[0].Positive = false
+	content := file(t, sample.FileOptions{})
+	lay(t, w.in, parcel{plain: content})
+	a.line.at, a.line.fault = n, f
+	// A fault of ours is an error of the run, one of the partner is not.
+	switch err := a.once(); {
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, channels.ErrLocal), errors.Is(err, channels.ErrClosed):
+	default:
+		t.Errorf("%s: the partner's fault ended the run: %v", a.line.fired, err)
+	}
+	if a.line.fired == "" {
+		return false
+	}
+	a.operator()
+	a.finish()
+	must(t, a.back.look())
+	if n := a.back.got(content); n != 1 {
+		t.Errorf("%s: handed over %d times%s", a.line.fired, n, a.story())
+	}
+	if left := names(t, w.in); len(left) != 0 {
+		t.Errorf("%s: not removed at the partner: %v", a.line.fired, left)
+	}
+	a.audit(0, 1)
+	equal(t, "accepted", len(a.rows(store.Filter{States: []exchange.State{exchange.Accepted}})), 1)
+	return true
+}
+
+// A file that cannot be fetched keeps none behind it from being fetched.
+func TestOneBadFileHoldsUpNoOther(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.annahme
+		content := file(t, sample.FileOptions{})
+		lay(t, w.in, parcel{name: "TKRH0001", plain: []byte("x"), order: annex.Auftragsdatei{Dateiname: "KRH00000009"}})
+		lay(t, w.in, parcel{name: "TKRH0002", plain: content})
+		a.line.before = func(op, name string) error {
+			if op == "get" && name == "TKRH0001" {
+				return channels.ErrRefused
+			}
+			return nil
+		}
+		a.run()
+		must(t, a.back.look())
+		equal(t, "handed over", a.back.got(content), 1)
+		equal(t, "left in place", len(names(t, w.in)), 2)
 	})
 }

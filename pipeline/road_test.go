@@ -350,7 +350,9 @@ func (g *gateway) finish() int {
 				next = d.Due
 			}
 		}
-		if next.IsZero() {
+		stops, err := g.ledger.Stopped(g.t.Context())
+		must(g.t, err)
+		if next.IsZero() || len(stops) > 0 {
 			return runs
 		}
 		if runs == 50 {
