@@ -13,7 +13,7 @@ import (
 func IsKeyFault(err error) bool {
 	_, certificate := errors.AsType[*keys.CertificateError](err)
 	_, mode := errors.AsType[*keys.ModeError](err)
-	return certificate || mode || errors.Is(err, cms.ErrKey)
+	return certificate || mode || errors.Is(err, cms.ErrKey) || errors.Is(err, ErrLegacy)
 }
 
 // ErrSize reports that the plain file did not have the size that was announced.

@@ -1,15 +1,12 @@
 package crypto
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,7 +33,17 @@ type OpenOptions struct {
 	// certificate is judged at that moment, so that a file of 31 December
 	// opens on 1 January.
 	ReceivedAt time.Time
-	Policy     cms.Policy // the zero value is the profile
+	Policy     cms.Policy // for everybody; the zero value is the profile
+	// Exceptions widen the policy for single signers. They are judged when the
+	// signature has told who signed.
+	Exceptions []Exception
+}
+
+// An Exception lets the files of one signer be opened that the profile refuses.
+type Exception struct {
+	IK     string     // in the signer's certificate
+	Policy cms.Policy // what is taken in addition
+	Until  time.Time  // the first moment at which it no longer holds; by receipt
 }
 
 // Opened is what is known of an opened file. All of it is verified, except
@@ -48,72 +55,25 @@ type Opened struct {
 	Size        int64             // of the plain file, bytes
 	SHA256      [sha256.Size]byte // of the plain file
 	SigningTime time.Time         // zero if the signer states none
+	Used        cms.Policy        // what the file needed beyond the profile
 }
 
-// unverified ends the names of files that nobody may read yet.
-const unverified = ".unverified"
-
-// Unverified reports whether name is that of a temporary file of OpenFile. If
-// one is left over, the program was killed while opening; it may be removed
-// when no OpenFile is running in its folder.
-func Unverified(name string) bool {
-	return strings.HasPrefix(filepath.Base(name), ".") && strings.HasSuffix(name, unverified)
-}
-
-// OpenFile decrypts and verifies src into the file dst, mode 0600. The content
-// arrives under a temporary name in dst's folder (see Unverified); only after
-// the last check is it synced, renamed to dst, which it replaces, and the
-// folder synced. On any fault the temporary file is erased and dst is as it
-// was, unless syncing the folder was what went wrong.
+// OpenFile decrypts and verifies src into the file dst, as Publish does: on any
+// fault nothing is left and dst is as it was.
 //
 // A file that cannot be opened is ErrNotOpened. A signer who is not to be
 // believed is a *keys.CertificateError, a signing time out of place
 // ErrSigningTime. Errors of src and of the disk are returned as they are.
-func OpenFile(dst string, src io.Reader, o OpenOptions) (opened Opened, err error) {
-	root, err := os.OpenRoot(filepath.Dir(dst))
-	if err != nil {
-		return Opened{}, err
-	}
-	defer root.Close()
-	name := filepath.Base(dst)
-	temporary := "." + name + "." + rand.Text() + unverified
-	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return Opened{}, err
-	}
-	defer func() {
-		if f != nil {
-			f.Close()
-		}
-		if err != nil {
-			opened = Opened{}
-			if gone := root.Remove(temporary); gone != nil && !errors.Is(gone, fs.ErrNotExist) {
-				err = errors.Join(err, gone)
-			}
-		}
-	}()
-	if opened, err = open(f, src, o); err != nil {
-		return Opened{}, err
-	}
-	if err = f.Sync(); err != nil {
-		return Opened{}, err
-	}
-	err, f = f.Close(), nil
-	if err != nil {
-		return Opened{}, err
-	}
-	if err = root.Rename(temporary, name); err != nil {
-		return Opened{}, err
-	}
-	return opened, syncFolder(root)
-}
-
-func syncFolder(root *os.Root) error {
-	d, err := root.Open(".")
-	if err != nil {
+func OpenFile(dst string, src io.Reader, o OpenOptions) (Opened, error) {
+	var opened Opened
+	err := Publish(dst, func(w io.Writer) (err error) {
+		opened, err = open(w, src, o)
 		return err
+	})
+	if err != nil {
+		return Opened{}, err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	return opened, nil
 }
 
 // open writes the content to dst and judges its signer.
@@ -122,9 +82,14 @@ func open(dst io.Writer, src io.Reader, o OpenOptions) (Opened, error) {
 	for i, k := range o.Own {
 		own[i] = cms.Key{Certificate: k.Certificate, Key: k.Key}
 	}
-	m, err := cms.Open(dst, src, cms.OpenOptions{Keys: own, Find: o.Directory.Find, Policy: o.Policy})
+	widest := o.policyFor(func(string) bool { return true })
+	m, err := cms.Open(dst, src, cms.OpenOptions{Keys: own, Find: o.Directory.Find, Policy: widest})
 	if err != nil {
 		return Opened{}, err
+	}
+	iks := keys.IKs(m.Signer)
+	if allowed := o.policyFor(func(ik string) bool { return slices.Contains(iks, ik) }); !allowed.Allows(m.Used) {
+		return Opened{}, &cms.OpenError{Cause: fmt.Errorf("%w: %+v, signed by IK %s", cms.ErrPolicy, m.Used, strings.Join(iks, ", "))}
 	}
 	if err := o.Directory.VerifySigner(m.Signer, m.Certificates, o.ReceivedAt); err != nil {
 		return Opened{}, fmt.Errorf("signer: %w", err)
@@ -134,12 +99,24 @@ func open(dst io.Writer, src io.Reader, o OpenOptions) (Opened, error) {
 	}
 	return Opened{
 		Signer:      m.Signer,
-		SignerIKs:   keys.IKs(m.Signer),
+		SignerIKs:   iks,
+		Used:        m.Used,
 		Recipient:   m.Recipient,
 		Size:        m.Size,
 		SHA256:      m.SHA256,
 		SigningTime: m.SigningTime,
 	}, nil
+}
+
+// policyFor is the policy with the exceptions of the signers that are meant.
+func (o *OpenOptions) policyFor(meant func(ik string) bool) cms.Policy {
+	p := o.Policy
+	for _, e := range o.Exceptions {
+		if meant(e.IK) && o.ReceivedAt.Before(e.Until) {
+			p = p.Widen(e.Policy)
+		}
+	}
+	return p
 }
 
 // checkSigningTime demands that the claimed time, if there is one, lies within

@@ -2,8 +2,10 @@ package crypto
 
 import (
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"gateway301/crypto/cms"
@@ -17,32 +19,87 @@ type Signer = keys.Own
 // both the plain and the sealed file.
 type Sealed = cms.Sealed
 
-// Seal signs src as signer and encrypts it for the recipients; size is the
-// exact number of plain bytes, -1 if unknown. With a size the result is DER,
-// without one BER of indefinite length. It streams.
+// A Sealing says who seals for whom, and how.
+type Sealing struct {
+	Signer     Signer
+	Recipients []*x509.Certificate // at least one; our own among them if we want to read it again
+	At         time.Time           // of all checks; becomes the signing time
+	Legacy     *Legacy             // nil: the profile
+}
+
+// Legacy permits to write the profile legacy-pkcs1 for a partner who reads
+// nothing better. It is never chosen by itself.
+type Legacy struct {
+	Reason string    // why, for whoever checks the settings
+	Until  time.Time // the first moment at which it is no longer permitted
+}
+
+// ErrLegacy reports that the legacy profile may not be written: it has no
+// reason, or its time is over.
+var ErrLegacy = errors.New("the profile legacy-pkcs1 is not permitted")
+
+// Seal signs src as signer and encrypts it for the recipients in the profile;
+// see SealAs.
+func Seal(dst io.Writer, src io.Reader, size int64, s Signer, to []*x509.Certificate, at time.Time) (Sealed, error) {
+	return SealAs(dst, src, size, Sealing{Signer: s, Recipients: to, At: at})
+}
+
+// SealAs signs and encrypts src; size is the exact number of plain bytes, -1 if
+// unknown. With a size the result is DER, without one BER of indefinite length.
+// It streams.
 //
 // A certificate that is not valid at the given moment, or not meant for its
-// use, is a *keys.CertificateError before a byte is written: the file has to
-// be held until there is a better one. That the recipients' certificates are
-// trusted is known from keys.Directory.ForIK. The moment becomes the signing
-// time.
-func Seal(dst io.Writer, src io.Reader, size int64, s Signer, to []*x509.Certificate, at time.Time) (Sealed, error) {
-	if s.Certificate == nil || s.Key == nil {
+// use, is a *keys.CertificateError before a byte is written, a legacy profile
+// out of time ErrLegacy: the file has to be held until there is something
+// better. That the recipients' certificates are trusted is known from
+// keys.Directory.ForIK.
+func SealAs(dst io.Writer, src io.Reader, size int64, s Sealing) (Sealed, error) {
+	if s.Signer.Certificate == nil || s.Signer.Key == nil {
 		return Sealed{}, fmt.Errorf("%w: no signer", cms.ErrKey)
 	}
-	if err := usable(s.Certificate, x509.KeyUsageDigitalSignature, at); err != nil {
+	profile := cms.SECON
+	if s.Legacy != nil {
+		if err := s.Legacy.check(s.At); err != nil {
+			return Sealed{}, err
+		}
+		profile = cms.LegacyPKCS1
+	}
+	if err := usable(s.Signer.Certificate, x509.KeyUsageDigitalSignature, s.At); err != nil {
 		return Sealed{}, fmt.Errorf("signer: %w", err)
 	}
-	for _, c := range to {
-		if err := usable(c, x509.KeyUsageKeyEncipherment, at); err != nil {
+	for _, c := range s.Recipients {
+		if err := usable(c, x509.KeyUsageKeyEncipherment, s.At); err != nil {
 			return Sealed{}, fmt.Errorf("recipient: %w", err)
 		}
 	}
 	return cms.Seal(dst, src, size, cms.SealOptions{
-		Signer:      cms.Signer{Certificate: s.Certificate, Key: s.Key},
-		Recipients:  to,
-		SigningTime: at,
+		Signer:      cms.Signer{Certificate: s.Signer.Certificate, Key: s.Signer.Key},
+		Recipients:  s.Recipients,
+		SigningTime: s.At,
+		Profile:     profile,
 	})
+}
+
+func (l *Legacy) check(at time.Time) error {
+	switch {
+	case l.Reason == "":
+		return fmt.Errorf("%w: no reason is given", ErrLegacy)
+	case !at.Before(l.Until):
+		return fmt.Errorf("%w: its time ended on %s", ErrLegacy, l.Until.Format(time.DateOnly))
+	}
+	return nil
+}
+
+// SealedFor reports whether one of the recipients of a sealed file is this
+// certificate. It reads the head of the file alone, a few kilobytes. A file
+// sealed for a certificate that has been replaced or revoked since must not go
+// out: the recipient may have lost its key, or somebody else may have it.
+func SealedFor(sealed io.Reader, cert *x509.Certificate) (bool, error) {
+	recipients, err := cms.Recipients(sealed)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(recipients, func(r cms.RecipientID) bool { return r.Names(cert) }), nil
 }
 
 // usable is what must hold for every certificate that seals.
