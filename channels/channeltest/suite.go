@@ -589,7 +589,7 @@ func cancelledMidway(t *testing.T, p *Partner) {
 }
 
 func manyAtOnce(t *testing.T, p *Partner) {
-	const workers, each = 8, 12
+	const workers, each = 8, 6
 	var all sync.WaitGroup
 	for w := range workers {
 		all.Go(func() {

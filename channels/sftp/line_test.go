@@ -37,7 +37,7 @@ func through(t testing.TB, set *sftp.Settings) *relay.Relay {
 	return r
 }
 
-var cuts = flag.Int("cuts", 10, "places to cut the line at, in each direction")
+var cuts = flag.Int("cuts", 8, "places to cut the line at, in each direction")
 
 // The line to an OpenSSH server breaks at byte n, in either direction, from the
 // first byte of the login to the last of the proof. The second attempt must end
