@@ -15,9 +15,9 @@
 //
 // The reader has one buffer, which it reuses, and a bit for every byte in it:
 //
-//	          pos                   scannedend
-//	           ↓                       ↓    ↓
-//	buf   ·····UNT+5+00001'UNZ+1+00007'UNB+U░░░░
+//	          pos                   scanned        end
+//	           ↓                       ↓            ↓
+//	buf   ·····UNT+5+00001'UNZ+1+00007'UNB+UNOC:3+26░░░░
 //	all   ········1·1·····1···1·1·····1
 //	ends                  ↑           ↑
 //

@@ -26,7 +26,7 @@ func FuzzArrival(f *testing.F) {
 		f.Add(s, uint16(200), uint64(1))
 	}
 	f.Fuzz(func(t *testing.T, in []byte, limit uint16, seed uint64) {
-		checkArrivals(t, in, max(1, int(limit)), seed)
+		checkArrivals(t, in, max(minSegment, int(limit)), seed)
 	})
 }
 

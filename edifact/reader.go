@@ -13,13 +13,14 @@ const (
 
 	defaultSegment = 64 << 10
 	maxSegment     = 16 << 20
+	minSegment     = 16
 	maxTags        = 256 // different tags remembered as strings
 )
 
 // Options are the limits and habits of a [Reader] or [Walker]. The zero value is useful.
 type Options struct {
 	// MaxSegment is the length in bytes, terminator included, that a segment
-	// may have: 64 KiB if 0, and never more than 16 MiB.
+	// may have: 64 KiB if 0, never more than 16 MiB, and never less than 16 bytes.
 	MaxSegment int
 	// SeveralInterchanges: a UNA or UNB behind a UNZ begins another interchange
 	// (ISO 9735). Otherwise the walker goes on as well, but reports it.
@@ -76,7 +77,7 @@ func NewReader(src io.Reader, o Options) *Reader {
 	if r.maxSegment <= 0 {
 		r.maxSegment = defaultSegment
 	}
-	r.maxSegment = min(r.maxSegment, maxSegment)
+	r.maxSegment = max(minSegment, min(r.maxSegment, maxSegment))
 	r.buf = make([]byte, readLen)
 	r.all = make([]uint64, readLen/chunk+1)
 	r.kernel = haveKernel()
@@ -397,9 +398,6 @@ func (r *Reader) fault(start, stop int, cause error) error {
 	pos := Pos{Offset: r.base + int64(start), Segment: r.number + 1}
 	for i := range lenTag + 1 {
 		if i == len(s) {
-			if cause == nil {
-				cause = ErrTag
-			}
 			pos.Offset += int64(i)
 			return &SyntaxError{pos, cause}
 		}
