@@ -48,8 +48,11 @@ type Settings struct {
 	// OpenSSH takes up to 261120.
 	MaxPacket int
 
-	Parallel   int // calls at once on the connection, default 16
-	MaxEntries int // longest listing, default 200000; beyond it ErrTooMany
+	// Parallel is how many calls share the connection at once, default 16. A
+	// call that BeforePublish makes needs a place of its own.
+	Parallel int
+
+	MaxEntries int // longest listing, default 200000; beyond it channels.ErrTooMany
 }
 
 // Rename says how a finished file gets its final name.
