@@ -5,6 +5,7 @@ import (
 
 	"gateway301/crypto/cms"
 	"gateway301/crypto/keys"
+	"gateway301/crypto/pgp"
 )
 
 // IsKeyFault reports whether err says that a key or certificate may not be used
@@ -13,7 +14,7 @@ import (
 func IsKeyFault(err error) bool {
 	_, certificate := errors.AsType[*keys.CertificateError](err)
 	_, mode := errors.AsType[*keys.ModeError](err)
-	return certificate || mode || errors.Is(err, cms.ErrKey) || errors.Is(err, ErrLegacy)
+	return certificate || mode || errors.Is(err, cms.ErrKey) || errors.Is(err, ErrLegacy) || errors.Is(err, pgp.ErrKey)
 }
 
 // ErrSize reports that the plain file did not have the size that was announced.
@@ -23,6 +24,9 @@ var ErrSize = cms.ErrSize
 // the local log alone: to the outside all such faults look alike.
 func Cause(err error) string {
 	if e, ok := errors.AsType[*cms.OpenError](err); ok && e.Cause != nil {
+		return e.Cause.Error()
+	}
+	if e, ok := errors.AsType[*pgp.OpenError](err); ok && e.Cause != nil {
 		return e.Cause.Error()
 	}
 	return err.Error()
