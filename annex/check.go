@@ -28,6 +28,37 @@ type CheckOptions struct {
 	Refused int
 	// MaxSegment is the longest segment in bytes, see [edifact.Options].
 	MaxSegment int
+
+	// Tables are those of stages 2 and 3. nil: these stages are not checked.
+	Tables *Tables
+	// Stage is the last stage that is checked, 1 to 4; 0: all.
+	Stage int
+	// Confirmed: the operator has confirmed the tables, so that stages 2 and 3 may
+	// refuse a message. Otherwise what they find is a warning.
+	Confirmed bool
+	// Severities raise or lower rules by their code, and switch them off. They hold
+	// whatever Confirmed says.
+	Severities map[string]Severity
+	// VersionDate is the day by which versions, tables and codes are judged. Zero:
+	// the day of admission for versions and codes, Now for tables.
+	VersionDate time.Time
+	// Partners are the known communication partners (10041, 10042, 10043, 10049).
+	// nil: not checked.
+	Partners *Partners
+	// LastReference is the UNB reference of the file before from this sender, 1 to
+	// 99999 (10047). 0: not checked.
+	LastReference int
+	// Procedure is the Verfahren that the file belongs to. nil: § 301, with 10030
+	// not checked.
+	Procedure *Procedure
+}
+
+// Partners are the IKs that a side of the exchange knows. A nil list is not checked.
+type Partners struct {
+	Senders    []string // who may stand in UNB 0004 (10041)
+	Recipients []string // who may stand in UNB 0010 (10042)
+	Accepting  []string // which recipients accept data (10043)
+	Physical   []string // who may be ABSENDER_PHYSIKALISCH (10049)
 }
 
 // MessageInfo says in which message a segment stands.
@@ -60,7 +91,9 @@ const (
 )
 
 // Check goes through a file and reports all that is wrong with it: the envelope
-// (stage 1; [Rules] lists what) and, per message, what o.Checks find (stage 4).
+// (stage 1; [Rules] lists what), per message what o.Tables say (stages 2 and 3) and
+// what o.Checks find (stage 4). With tables, what a message breaks is told at its
+// end, and only up to the first stage that fails.
 // It reads to the end, or to where the bytes are no longer EDIFACT. A file that
 // was cut anywhere is never accepted. Memory does not grow with the file.
 //
@@ -83,6 +116,9 @@ type checker struct {
 
 	faults []*edifact.EnvelopeError // of the step being read
 	before edifact.Kind             // kind of the step before
+
+	k    *content   // stages 2 and 3
+	proc *Procedure // as in the options, or that of § 301
 
 	fileError bool  // an error that rejects the whole file
 	refused   int64 // messages refused in all
@@ -107,10 +143,14 @@ func newChecker(r io.Reader, o CheckOptions) *checker {
 	if o.Refused <= 0 {
 		o.Refused = defaultRefused
 	}
-	c := &checker{o: o, rules: make(map[string]Rule), in: counter{r: r}, expected: 1}
-	for _, rule := range Rules() {
+	c := &checker{o: o, rules: make(map[string]Rule), in: counter{r: r}, expected: 1, proc: o.Procedure}
+	if c.proc == nil {
+		c.proc = krh()
+	}
+	for _, rule := range o.Tables.Rules() {
 		c.rules[rule.Code] = rule
 	}
+	c.k = newContent(c, o.Tables)
 	c.w = edifact.NewWalker(&c.in, edifact.Options{MaxSegment: o.MaxSegment}, func(e *edifact.EnvelopeError) {
 		c.faults = append(c.faults, e)
 	})
@@ -146,6 +186,7 @@ func (c *checker) stop(err error) error {
 		c.end()
 	case errors.As(err, &syntax):
 		c.syntax(syntax)
+		c.close(syntax.Pos)
 	default:
 		return err
 	}
@@ -163,6 +204,7 @@ func (c *checker) step(step edifact.Step) {
 		}
 		c.expected = 1
 	case edifact.KindUNH:
+		c.close(s.Pos())
 		c.inBody = step.Message > 0
 		if c.inBody {
 			c.readUNH(s)
@@ -172,14 +214,23 @@ func (c *checker) step(step edifact.Step) {
 			c.body(step)
 		}
 	case edifact.KindUNT:
-		if c.inBody && step.SegmentInMessage == 2 {
+		if c.inBody && step.SegmentInMessage == 2 && c.proc.FKT {
 			c.find("G1-021", s.Pos())
 		}
 		c.arity(s, 2)
+		c.close(s.Pos())
 		c.inBody, c.msg = false, MessageInfo{}
 	case edifact.KindUNZ:
+		c.close(s.Pos())
 		c.inBody, c.msg = false, MessageInfo{}
 		c.arity(s, 2)
+	}
+}
+
+// close ends the present message, if there is one.
+func (c *checker) close(at edifact.Pos) {
+	if c.inBody && c.msg.Message > 0 {
+		c.k.end(at)
 	}
 }
 
@@ -207,6 +258,16 @@ func (c *checker) advice() {
 	case una[7] != ' ':
 		at.Offset += 7
 		c.find("10021", at)
+	case c.o.Procedure != nil && !c.proc.UNA:
+		c.find("G1-025", at)
+	case c.o.Procedure != nil:
+		for i, want := range []byte(c.proc.Separators) {
+			if una[3+i] != want && 3+i != 5 { // the decimal mark says nothing about amounts
+				at.Offset += int64(3 + i)
+				c.find("10030", at)
+				return
+			}
+		}
 	}
 }
 
@@ -304,6 +365,7 @@ func (c *checker) syntax(e *edifact.SyntaxError) {
 
 // end judges what is known only when all bytes were read.
 func (c *checker) end() {
+	c.close(edifact.Pos{Offset: c.in.n})
 	c.msg = MessageInfo{}
 	at := edifact.Pos{Offset: c.in.n}
 	if c.w.Reader().Notes().Substitute {
@@ -331,8 +393,8 @@ func (c *checker) readUNB(s edifact.Segment) {
 	sender := c.party(s, 2)
 	recipient := c.party(s, 3)
 	c.created(s)
-	if c.number(s, 5, 5) && e.Reference == "00000" {
-		c.find("G1-012", s.PosOf(5, 1))
+	if c.number(s, 5, 5) {
+		c.fileNumber(s)
 	}
 	for i := 1; i <= s.Components(6); i++ {
 		if len(s.Value(6, i)) > 0 {
@@ -342,6 +404,7 @@ func (c *checker) readUNB(s edifact.Segment) {
 	}
 	name := c.applicationRef(s)
 	c.unused(s)
+	c.partners(s, sender, recipient)
 	if a := c.o.Order; a != nil {
 		if name && e.ApplicationRef != a.Dateiname {
 			c.find("10061", s.PosOf(7, 1), e.ApplicationRef, a.Dateiname)
@@ -352,6 +415,38 @@ func (c *checker) readUNB(s edifact.Segment) {
 		if recipient && e.Recipient != a.EmpfaengerNutzer && e.Recipient != a.EmpfaengerPhysikalisch {
 			c.find("10067", s.PosOf(3, 1), e.Recipient, a.EmpfaengerNutzer, a.EmpfaengerPhysikalisch)
 		}
+	}
+}
+
+// fileNumber judges the Datenaustauschreferenz, five digits.
+func (c *checker) fileNumber(s edifact.Segment) {
+	got, _ := strconv.Atoi(c.rep.Envelope.Reference)
+	switch {
+	case got == 0:
+		c.find("G1-012", s.PosOf(5, 1))
+	case c.o.LastReference > 0 && got != c.o.LastReference%99999+1:
+		c.find("10047", s.PosOf(5, 1), got, c.o.LastReference)
+	}
+}
+
+// partners looks the parties up that are IKs.
+func (c *checker) partners(s edifact.Segment, sender, recipient bool) {
+	p, e := c.o.Partners, &c.rep.Envelope
+	if p == nil {
+		return
+	}
+	unknown := func(list []string, ik string) bool { return list != nil && !slices.Contains(list, ik) }
+	if sender && unknown(p.Senders, e.Sender) {
+		c.find("10041", s.PosOf(2, 1), e.Sender)
+	}
+	switch {
+	case recipient && unknown(p.Recipients, e.Recipient):
+		c.find("10042", s.PosOf(3, 1), e.Recipient)
+	case recipient && unknown(p.Accepting, e.Recipient):
+		c.find("10043", s.PosOf(3, 1), e.Recipient)
+	}
+	if a := c.o.Order; a != nil && unknown(p.Physical, a.AbsenderPhysikalisch) {
+		c.find("10049", s.Pos(), a.AbsenderPhysikalisch)
 	}
 }
 
@@ -395,6 +490,10 @@ func (c *checker) created(s edifact.Segment) {
 	if len(date) == 8 {
 		layout = "20060102" + "1504"
 	}
+	if c.o.Procedure != nil && !slices.Contains(c.proc.UNBDate, len(date)) {
+		c.find("10034", s.PosOf(4, 1))
+		return
+	}
 	if !digits(date+clock) || !validTime(layout, date+clock) || s.Components(4) != 2 {
 		c.find("10034", s.PosOf(4, 1))
 		return
@@ -425,7 +524,7 @@ func (c *checker) applicationRef(s edifact.Segment) bool {
 		c.find("10045", s.PosOf(7, 1), len(v))
 		return false
 	}
-	if string(v[:3]) != "KRH" {
+	if p := c.proc.LogicalPrefix; p != "" && string(v[:len(p)]) != p {
 		c.find("G1-013", s.PosOf(7, 1))
 	}
 	return true
@@ -436,7 +535,7 @@ func (c *checker) applicationRef(s edifact.Segment) bool {
 func (c *checker) unused(s edifact.Segment) {
 	for v := s.Cursor(); v.Next(); {
 		e, n := v.Element(), v.Component()
-		if (e == 1 && n > 2 || (e == 2 || e == 3 || e == 5 || e == 7) && n > 1 || e > 7) && len(v.Value()) > 0 {
+		if (e == 1 && n > 2 || (e == 2 || e == 3 || e == 5 || e == 7) && n > 1 || e > 7) && len(v.Value()) > 0 && !c.proc.testIndicator(e, n, v.Value()) {
 			c.find("G1-014", v.Pos())
 			return
 		}
@@ -449,6 +548,7 @@ func (c *checker) readUNH(s edifact.Segment) {
 	c.bad = false
 	c.counts.reset()
 	c.msg = MessageInfo{Message: c.rep.Messages, Reference: show(s.Value(1, 1)), Type: c.known(s.Value(2, 1)), Version: show(s.Value(2, 2))}
+	c.k.begin(s)
 	if s.Elements() < 2 {
 		c.find("10031", s.Pos())
 		c.resync(s)
@@ -509,18 +609,19 @@ func (c *checker) resync(s edifact.Segment) {
 // body looks at a segment between UNH and UNT.
 func (c *checker) body(step edifact.Step) {
 	s := step.Segment
-	fkt := s.Is("FKT")
+	fkt := c.proc.FKT && s.Is("FKT")
 	if fkt || len(c.o.Checks) > 0 {
 		c.msg.Position = c.counts.add(s.Tag())
 	}
 	switch {
 	case fkt:
 		c.readFKT(s)
-	case step.SegmentInMessage == 2:
+	case step.SegmentInMessage == 2 && c.proc.FKT:
 		c.find("G1-021", s.Pos())
 	case s.Is("FHL"):
 		c.rep.FHL++
 	}
+	c.k.segment(s)
 	for _, check := range c.o.Checks {
 		for _, f := range check.Segment(c.msg, s) {
 			c.custom(f, s)
@@ -592,11 +693,24 @@ func filledBehind(s edifact.Segment, element int) bool {
 // find reports that a rule is broken at a place. args fill the rule's text.
 func (c *checker) find(code string, at edifact.Pos, args ...any) {
 	rule := c.rules[code]
-	f := Finding{Stage: rule.Stage, Code: code, Severity: rule.Severity}
+	f := Finding{Stage: rule.Stage, Code: code, Severity: c.severity(code, rule.Severity), Basis: rule.Source}
 	if c.keeps() {
-		f.Text, f.TextEN = fmt.Sprintf(rule.German, args...), fmt.Sprintf(rule.English, args...)
+		f.Text, f.TextEN = words(rule, args)
 	}
 	c.add(f, at)
+}
+
+// severity is what the settings make of a rule.
+func (c *checker) severity(code string, s Severity) Severity {
+	if set, ok := c.o.Severities[code]; ok {
+		return set
+	}
+	return s
+}
+
+// words are the texts of a finding.
+func words(r Rule, args []any) (de, en string) {
+	return fmt.Sprintf(r.German, args...), fmt.Sprintf(r.English, args...)
 }
 
 // custom takes over what a MessageCheck has found in s.
@@ -610,12 +724,21 @@ func (c *checker) custom(f Finding, s edifact.Segment) {
 	if rule, ok := c.rules[f.Code]; ok && f.Text == "" {
 		f.Text, f.TextEN = rule.German, rule.English
 	}
+	if f.Severity = c.severity(f.Code, f.Severity); f.Severity == Off || c.o.Stage > 0 && f.Stage > c.o.Stage {
+		return
+	}
 	at := s.Pos()
 	if f.Element > 0 {
 		at = s.PosOf(f.Element, max(f.Component, 1))
 		at.Component = f.Component
 	}
-	c.add(f, at)
+	if c.o.Tables == nil {
+		c.add(f, at)
+	} else if c.k.room(f.Severity) {
+		c.k.hold(f, at, c.counts.of(at.Tag))
+	} else {
+		c.k.excess(f)
+	}
 }
 
 // keeps reports whether the report has room for another finding.
@@ -623,12 +746,22 @@ func (c *checker) keeps() bool { return len(c.rep.Findings) < c.o.Keep }
 
 // add counts a finding, keeps it if there is room, and lets it have its effect.
 func (c *checker) add(f Finding, at edifact.Pos) {
+	if f.Severity == Off {
+		return
+	}
+	position := 0
+	if c.msg.Message > 0 {
+		position = c.counts.of(at.Tag)
+		c.k.stage1 = c.k.stage1 || f.Stage == 1 && f.Severity == Error
+	}
+	c.enter(f, at, c.msg.FKT, position)
+}
+
+// enter is add for a finding of the Geschäftsvorfall fkt.
+func (c *checker) enter(f Finding, at edifact.Pos, fkt Geschaeftsvorfall, position int) {
 	f.Official = digits(f.Code)
 	f.Message, f.Reference, f.Type = c.msg.Message, c.msg.Reference, c.msg.Type
-	f.Segment = at.Tag
-	if f.Message > 0 {
-		f.Position = c.counts.of(at.Tag)
-	}
+	f.Segment, f.Position = at.Tag, position
 	f.Element, f.Component, f.SegmentNumber, f.Offset = at.Element, at.Component, at.Segment, at.Offset
 	if c.keeps() {
 		c.rep.Findings = append(c.rep.Findings, f)
@@ -640,19 +773,19 @@ func (c *checker) add(f Finding, at edifact.Pos) {
 	case f.Stage == 1:
 		c.fileError = true
 	default:
-		c.refuse(f)
+		c.refuse(f, fkt)
 	}
 	c.rep.Errors++
 }
 
 // refuse enters the present message into the list of refused ones.
-func (c *checker) refuse(f Finding) {
+func (c *checker) refuse(f Finding, fkt Geschaeftsvorfall) {
 	fault := FHL{Segment: f.Segment, Position: f.Position, Element: f.Element, Code: f.Code, Text: f.Text}
 	if !c.bad {
 		c.bad = true
 		c.refused++
 		if len(c.rep.Refused) < c.o.Refused {
-			c.rep.Refused = append(c.rep.Refused, Refused{c.msg.Message, c.msg.Reference, c.msg.Type, c.msg.FKT, []FHL{fault}})
+			c.rep.Refused = append(c.rep.Refused, Refused{c.msg.Message, c.msg.Reference, c.msg.Type, fkt, []FHL{fault}})
 		}
 		return
 	}
@@ -664,6 +797,7 @@ func (c *checker) refuse(f Finding) {
 // settle draws the conclusion.
 func (c *checker) settle(err error) {
 	c.rep.Size = c.in.n
+	c.rep.NotChecked = c.notGiven()
 	switch {
 	case err != nil, c.fileError, c.refused > int64(len(c.rep.Refused)):
 		c.rep.Verdict, c.rep.Refused = Rejected, nil
@@ -674,6 +808,33 @@ func (c *checker) settle(err error) {
 	default:
 		c.rep.Verdict = Rejected
 	}
+}
+
+// notGiven lists the rules that were not checked since the options do not say what
+// they need.
+func (c *checker) notGiven() []string {
+	o := &c.o
+	p := o.Partners
+	var out []string
+	for _, r := range []struct {
+		missing bool
+		codes   []string
+	}{
+		{o.Procedure == nil, []string{"10030"}},
+		{p == nil || p.Senders == nil, []string{"10041"}},
+		{p == nil || p.Recipients == nil, []string{"10042"}},
+		{p == nil || p.Accepting == nil, []string{"10043"}},
+		{o.Now.IsZero(), []string{"10044"}},
+		{o.LastReference == 0, []string{"10047"}},
+		{o.Order == nil || p == nil || p.Physical == nil, []string{"10049"}},
+		{o.Order == nil, []string{"10061", "10066", "10067", "G1-017"}},
+		{c.k.duplicate, []string{"G3-027"}},
+	} {
+		if r.missing {
+			out = append(out, r.codes...)
+		}
+	}
+	return out
 }
 
 // capitals reports whether b is made of capital letters only.

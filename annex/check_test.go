@@ -181,6 +181,18 @@ func findingCases(t testing.TB) []findingCase {
 		{"group behind UNT", goodUNB + goodM1 + mark + "UNG+AUFN+A+B+261122:2200+9'" + goodM2 + "UNE+1+9'" + goodUNZ, "10080", none},
 		{"group in a message", goodUNB + edit(goodM1, "UNT+4+00001'", "") + mark + "UNG+AUFN+A+B+261122:2200+9'" + goodM2 + "UNE+1+9'" + goodUNZ, "10004", none},
 
+		{"unusual separator", "UNA:+" + ",?" + " " + mark + "~" + strings.NewReplacer("'", "~", "O?'", "O'").Replace(good), "10030", CheckOptions{Procedure: procedure(t, "krh")}},
+		{"sender unknown", edit(good, "+260500005+109", "+"+mark+"260500005+109"), "10041", CheckOptions{Partners: &Partners{Senders: []string{"260500016"}, Recipients: []string{"109910000"}}}},
+		{"recipient unknown", edit(good, "+109910000+261", "+"+mark+"109910000+261"), "10042", CheckOptions{Partners: &Partners{Recipients: []string{"108018007"}, Accepting: []string{}}}},
+		{"recipient accepts nothing", edit(good, "+109910000+261", "+"+mark+"109910000+261"), "10043", CheckOptions{Partners: &Partners{Recipients: []string{"109910000"}, Accepting: []string{"108018007"}}}},
+		{"file number", edit(good, "+00007++", "+"+mark+"00007++"), "10047", CheckOptions{LastReference: 7}},
+		{"physical sender unknown", mark + good, "10049", func() CheckOptions {
+			o := order(func(*Auftragsdatei) {})
+			o.Partners = &Partners{Physical: []string{"260500049"}}
+			return o
+		}()},
+		{"UNA where none may stand", mark + goodUNA + good, "G1-025", CheckOptions{Procedure: &Procedure{FKT: true, UNBDate: []int{6}, Separators: ":+,? '", LogicalPrefix: "KRH"}}},
+		{"long year where none may stand", edit(good, "+261122:2200", "+"+mark+"20261122:2200"), "10034", CheckOptions{Procedure: &Procedure{FKT: true, UNBDate: []int{6}, LogicalPrefix: "KRH"}}},
 		{"UNT count", goodUNB + edit(goodM1, "UNT+4", "UNT+"+mark+"5") + goodM2 + goodUNZ, "G1-001", none},
 		{"UNT reference", goodUNB + edit(goodM1, "UNT+4+00001", "UNT+4+"+mark+"00002") + goodM2 + goodUNZ, "G1-002", none},
 		{"UNZ count", goodUNB + goodM1 + goodM2 + "UNZ+" + mark + "3+00007'", "G1-003", none},
@@ -263,13 +275,13 @@ func TestEveryRuleIsTested(t *testing.T) {
 		"G4-001": true, // TestInsuredList
 	}
 	seen := make(map[string]bool)
-	for _, c := range findingCases(t) {
+	for _, c := range append(findingCases(t), contentCases(t)...) {
 		for code := range strings.FieldsSeq(c.codes) {
 			seen[code] = true
 		}
 	}
 	rules := make(map[string]bool)
-	for _, r := range Rules() {
+	for _, r := range tables(t).Rules() {
 		if rules[r.Code] {
 			t.Errorf("%s occurs twice", r.Code)
 		}
@@ -305,6 +317,11 @@ func TestCheckBorders(t *testing.T) {
 		"10044 other zone":     {good, CheckOptions{Now: time.Date(2026, 11, 22, 21, 0, 0, 0, time.UTC).In(loc)}},
 		"10044 repeated hour":  {edit(good, "261122:2200", "261025:0250"), CheckOptions{Now: time.Date(2026, 10, 25, 1, 10, 0, 0, time.UTC).In(loc)}}, // 02:10 for the second time
 		"10045 eight":          {edit(good, "KRH00000007", "KRH00007"), CheckOptions{}},
+		"10030 decimal mark":   {"UNA:+.? '" + good, CheckOptions{Procedure: procedure(t, "krh")}},
+		"10041 to 10049 known": {good, CheckOptions{Order: &order, Partners: &Partners{Senders: []string{"260500005"}, Recipients: []string{"109910000"}, Accepting: []string{"109910000"}, Physical: []string{order.AbsenderPhysikalisch}}}},
+		"10041 not given":      {good, CheckOptions{Partners: &Partners{}}},
+		"10047 follows":        {good, CheckOptions{LastReference: 6}},
+		"10047 wraps":          {strings.ReplaceAll(good, "+00007", "+00001"), CheckOptions{LastReference: 99999}},
 		"10067 physical alone": {good, CheckOptions{Order: &order}},
 		"10033 six digits":     {edit(good, "UNT+4+", "UNT+000004+"), CheckOptions{}},
 		"G1-008 just fits":     {edit(good, "INV+A123456780", "INV+A123456780"+strings.Repeat("x", 20)), CheckOptions{MaxSegment: 128}},
@@ -353,7 +370,7 @@ func TestCheckNamesTheMessage(t *testing.T) {
 	want := Finding{
 		Stage: 1, Code: "G1-001", Severity: Error, Message: 2, Reference: "00002", Type: "ENTL",
 		Segment: "UNT", Element: 1, Component: 1, SegmentNumber: 11, Offset: int64(strings.LastIndex(good, "UNT+") + 4),
-		Text: `Segmentanzahl in UNT ist "7" statt "6"`, TextEN: `UNT counts "7" segments instead of "6"`,
+		Basis: "ISO 9735; Anlage 4 ch. 5", Text: `Segmentanzahl in UNT ist "7" statt "6"`, TextEN: `UNT counts "7" segments instead of "6"`,
 	}
 	if len(rep.Findings) != 1 || rep.Findings[0] != want {
 		t.Errorf("got  %+v\nwant %+v", rep.Findings, want)

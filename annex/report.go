@@ -40,6 +40,7 @@ type Finding struct {
 	SegmentNumber      int64 // running number of the segment in the file
 	Offset             int64 // bytes from the start of the file, from 0
 
+	Basis  string // the sources of the rule, or [OwnCheck]
 	Text   string // German, without any value that could be patient data
 	TextEN string // the same in English
 }
@@ -74,6 +75,12 @@ type Report struct {
 	// many. Nobody can then say that each of them is allowed.
 	Truncated bool
 
+	// Stages counts the messages by what became of them in stages 1 to 4. Once a
+	// stage has failed for a message, later ones are not checked.
+	Stages [4]StageResult
+	// NotChecked lists rules that need what the options did not give.
+	NotChecked []string
+
 	Findings         []Finding // the first ones, in order of appearance
 	Errors, Warnings int       // how many there are in all
 	Verdict          Verdict
@@ -84,4 +91,9 @@ type Report struct {
 func (r *Report) Refuses(message int64) bool {
 	i := sort.Search(len(r.Refused), func(i int) bool { return r.Refused[i].Message >= message })
 	return i < len(r.Refused) && r.Refused[i].Message == message
+}
+
+// A StageResult counts messages.
+type StageResult struct {
+	Passed, Failed, NotChecked int64
 }

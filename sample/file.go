@@ -245,7 +245,7 @@ func newFall(o *FileOptions, i int) *fall {
 		c.fallnummer = fmt.Sprintf("KK-%05d-%05d", o.Reference, i+1)
 	}
 	if i == 0 { // every file holds all characters that need a release, and umlauts
-		c.zusatz = "Haus A+B: bei Söhne & O'Beispiel, 2. Stock?"
+		c.zusatz = "Haus A+B: bei Söhnen, O'Beispiel?"
 	}
 	entlassung := o.Created.AddDate(0, 0, -1-rng.IntN(3))
 	c.heute, c.bis = day(o.Created), day(o.Created.AddDate(0, 0, 7))
