@@ -201,13 +201,16 @@ func BenchmarkConsumer(b *testing.B) {
 	})
 }
 
+// BenchmarkWriter writes segments that stand in the cache, as the values of a
+// program do that has just made them.
 func BenchmarkWriter(b *testing.B) {
-	data := sample(benchSize/8, DefaultSeparators())
+	data := sample(64<<10, DefaultSeparators())
 	t := newTable(b, data)
 	b.SetBytes(int64(len(data)))
 	b.ReportAllocs()
+	w := NewWriter(io.Discard, WriterOptions{})
 	for b.Loop() {
-		if err := t.write(NewWriter(io.Discard, WriterOptions{})); err != nil {
+		if err := t.write(w); err != nil {
 			b.Fatal(err)
 		}
 	}

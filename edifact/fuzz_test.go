@@ -3,6 +3,7 @@ package edifact
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"testing"
@@ -187,14 +188,16 @@ func explicit(s Segment) bool { return s.Components(0) > 1 }
 func FuzzWrite(f *testing.F) {
 	f.Add([]byte("abc\x01d+e\x02?\x03'"), byte(':'), byte('+'), byte('?'), byte('\''), uint8(0), false)
 	f.Add([]byte("\xe4\x02\x02\x01\x03*~!"), byte('*'), byte('|'), byte('!'), byte('~'), uint8(4), true)
+	f.Add(append(bytes.Repeat([]byte("0123456789abcdef"), 5), "+xyz\x01\x02\x02?\x01\x02"...), byte(':'), byte('+'), byte('?'), byte('\''), uint8(0), false)
 	f.Add([]byte("A\x01B"), byte(':'), byte('+'), byte(' '), byte('\''), uint8(1), true)
 	f.Fuzz(func(t *testing.T, in []byte, c, e, r, term byte, level uint8, una bool) {
 		o := WriterOptions{Separators: Separators{c, e, ',', r, ' ', term}, Level: Level(level % 5), UNA: una}
 		if len(in) > defaultSegment/3 {
 			return
 		}
-		var out bytes.Buffer
-		w := NewWriter(&out, o)
+		var out, inGo bytes.Buffer
+		w, g := NewWriter(&out, o), NewWriter(&inGo, o)
+		g.join = nil // without the kernel
 		var want [][]Element
 		refused := false
 		// 1 ends a component, 2 an element, 3 a segment.
@@ -207,7 +210,10 @@ func FuzzWrite(f *testing.F) {
 				}
 				elements = append(elements, element)
 			}
-			err := w.Segment("TXT", elements...)
+			err, goErr := w.Segment("TXT", elements...), g.Segment("TXT", elements...)
+			if fmt.Sprint(err) != fmt.Sprint(goErr) {
+				t.Fatalf("with kernel %v, without %v", err, goErr)
+			}
 			var ve *ValueError
 			switch {
 			case err == nil:
@@ -229,8 +235,11 @@ func FuzzWrite(f *testing.F) {
 				return
 			}
 		}
-		if err := w.Flush(); err != nil {
+		if err := errors.Join(w.Flush(), g.Flush()); err != nil {
 			t.Fatal(err)
+		}
+		if !bytes.Equal(out.Bytes(), inGo.Bytes()) {
+			t.Fatalf("with kernel %q, without %q", out.Bytes(), inGo.Bytes())
 		}
 		if !refused && len(want) == 0 {
 			t.Fatal("nothing written and nothing refused")

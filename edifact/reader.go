@@ -175,10 +175,12 @@ func letters(tag uint32) bool {
 }
 
 func isTag(b []byte) bool {
-	return len(b) == lenTag && 'A' <= b[0] && b[0] <= 'Z' && tagByte(b[1]) && tagByte(b[2])
+	return len(b) == lenTag && capital(b[0]) && tagByte(b[1]) && tagByte(b[2])
 }
 
-func tagByte(c byte) bool { return 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' }
+func capital(c byte) bool { return 'A' <= c && c <= 'Z' }
+
+func tagByte(c byte) bool { return capital(c) || '0' <= c && c <= '9' }
 
 // tagString returns the tag at r.buf[at:] as a string, remembered.
 func (r *Reader) tagString(at uint32) string {

@@ -120,6 +120,7 @@ type Writer struct {
 	o     WriterOptions
 	seps  Separators
 	class [256]uint8
+	join  *joinTable // nil: values are joined in Go
 	buf   []byte
 	conv  []byte
 	err   error // of dst, or of the options; sticky
@@ -158,6 +159,9 @@ func NewWriter(dst io.Writer, o WriterOptions) *Writer {
 	if w.seps.Release != ' ' {
 		w.class[w.seps.Release] |= needsRelease
 	}
+	if o.Charset == 0 {
+		w.join = newJoinTable(&w.class, w.seps)
+	}
 	return w
 }
 
@@ -167,11 +171,22 @@ func (w *Writer) Segment(tag string, elements ...Element) error {
 	if w.err != nil {
 		return w.err
 	}
-	if !isTag([]byte(tag)) {
+	if len(tag) != lenTag || !capital(tag[0]) || !tagByte(tag[1]) || !tagByte(tag[2]) {
 		return &ValueError{Tag: tag, Err: ErrTag}
 	}
 	start := len(w.buf)
-	b := append(w.advice(w.buf), tag...)
+	b := w.buf
+	if !w.announced {
+		b = w.advice(b)
+	}
+	b = append(b, tag[0], tag[1], tag[2])
+	const end = 4 // room for terminator and line break
+	if room := cap(b) - len(b) - end; w.join != nil && room > 0 {
+		if n := joinKernel(&b[len(b) : len(b)+1][0], room, elements, w.join); n >= 0 {
+			w.finish(b[:len(b)+n], tag, elements)
+			return w.spill()
+		}
+	}
 	gap := 0 // elements left out so far, to be made up for if one with content follows
 	for e, el := range elements {
 		gap++
@@ -198,10 +213,22 @@ func (w *Writer) Segment(tag string, elements ...Element) error {
 			}
 		}
 	}
-	b = append(b, w.seps.Terminator)
-	w.buf = append(b, w.o.Newline...)
-	w.count(tag, elements)
+	w.finish(b, tag, elements)
 	return w.spill()
+}
+
+// finish ends a segment that has been written to b, and counts it.
+func (w *Writer) finish(b []byte, tag string, elements []Element) {
+	b = append(b, w.seps.Terminator)
+	if w.o.Newline != "" {
+		b = append(b, w.o.Newline...)
+	}
+	w.buf = b
+	w.announced = true
+	w.segments++
+	if tag[0] == 'U' && tag[1] == 'N' {
+		w.count(tag, elements)
+	}
 }
 
 // advice appends the UNA if one is due.
@@ -254,18 +281,12 @@ func appendValue[T string | []byte](w *Writer, b []byte, v T) ([]byte, error) {
 
 // count keeps what the closing segments must say.
 func (w *Writer) count(tag string, elements []Element) {
-	w.announced = true
-	w.segments++
-	if tag[0] != 'U' || tag[1] != 'N' {
-		return
-	}
-	ref := func(e int) string {
+	w.service(tag[2], func(e int) string {
 		if e < len(elements) && len(elements[e]) > 0 {
 			return elements[e][0]
 		}
 		return ""
-	}
-	w.service(tag[2], ref)
+	})
 }
 
 func (w *Writer) service(tag byte, value func(element int) string) {

@@ -1,0 +1,7 @@
+//go:build !amd64 || purego
+
+package edifact
+
+func haveJoin() bool { return false }
+
+func joinKernel(*byte, int, []Element, *joinTable) int { return -1 }
