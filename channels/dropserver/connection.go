@@ -110,8 +110,10 @@ func (c *connection) refuse(what string) {
 // commands, terminals, environments.
 func (c *connection) session(channel ssh.Channel, requests <-chan *ssh.Request) {
 	defer channel.Close()
+	stream := newTurns(&activeChannel{channel, c})
 	var serving sync.WaitGroup
 	defer serving.Wait()
+	defer stream.release()
 	started := false
 	for request := range requests {
 		ok := request.Type == "subsystem" && string(request.Payload) == subsystemSFTP && !started
@@ -123,7 +125,7 @@ func (c *connection) session(channel ssh.Channel, requests <-chan *ssh.Request) 
 			started = true
 			serving.Go(func() {
 				defer channel.Close()
-				c.serveSFTP(channel)
+				c.serveSFTP(channel, stream)
 			})
 		}
 	}
@@ -132,7 +134,7 @@ func (c *connection) session(channel ssh.Channel, requests <-chan *ssh.Request) 
 // subsystemSFTP is the string "sftp" as RFC 4251 section 5 writes it.
 const subsystemSFTP = "\x00\x00\x00\x04sftp"
 
-func (c *connection) serveSFTP(channel ssh.Channel) {
+func (c *connection) serveSFTP(channel ssh.Channel, stream *turns) {
 	root, err := os.OpenRoot(c.account.Root)
 	if err != nil {
 		c.audit(Event{Action: Refused, Name: "/", Err: err})
@@ -140,7 +142,7 @@ func (c *connection) serveSFTP(channel ssh.Channel) {
 	}
 	defer root.Close()
 	j := &jail{c: c, root: root}
-	server := sftp.NewRequestServer(&activeChannel{channel, c},
+	server := sftp.NewRequestServer(stream,
 		sftp.Handlers{FileGet: j, FilePut: j, FileCmd: j, FileList: j},
 		sftp.WithRSMaxTxPacket(maxRead))
 	if err := server.Serve(); err == nil || errors.Is(err, io.EOF) {

@@ -34,8 +34,9 @@ type tape struct{ io.Reader }
 func (tape) Write(p []byte) (int, error) { return len(p), nil }
 func (tape) Close() error                { return nil }
 
-// FuzzPackets sends anything to an SFTP session. It must end, and nothing beside
-// the two folders may change or be read.
+// FuzzPackets sends anything to an SFTP session, such as handles before they are
+// given out. It must end, without a data race, and nothing beside the two folders
+// may change or be read.
 func FuzzPackets(f *testing.F) {
 	hello := packet(1, 3)
 	f.Add(bytes.Join([][]byte{
@@ -77,7 +78,7 @@ func FuzzPackets(f *testing.F) {
 		}
 		defer root.Close()
 		j := &jail{c: c, root: root}
-		server := sftp.NewRequestServer(tape{bytes.NewReader(said)}, sftp.Handlers{FileGet: j, FilePut: j, FileCmd: j, FileList: j})
+		server := sftp.NewRequestServer(newTurns(tape{bytes.NewReader(said)}), sftp.Handlers{FileGet: j, FilePut: j, FileCmd: j, FileList: j})
 		server.Serve()
 
 		if n := c.handles.Load(); n != 0 {
