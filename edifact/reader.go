@@ -249,6 +249,9 @@ func (r *Reader) advice() error {
 func (r *Reader) restart(s Separators) {
 	r.use(s)
 	r.ei, r.ri, r.scanned = 0, 0, r.pos
+	if k := r.pos / chunk; k < len(r.all) {
+		r.all[k] &= 1<<(r.pos%chunk) - 1
+	}
 }
 
 func (r *Reader) adviceError(at int, err error) error {

@@ -166,6 +166,8 @@ func TestReaderValues(t *testing.T) {
 		{"0x1A behind UNZ", "UNZ+1'\r\n\x1a", `1 0 6 UNZ "UNZ+1'" 1.1@4="1"`},
 		{"UNA of a second interchange", "UNA*|.! ~UNZ|1~UNA:+,? 'UNB+A:B'",
 			"1 9 15 UNZ \"UNZ|1~\" 1.1@13=\"1\"\n2 24 32 UNB \"UNB+A:B'\" 1.1@28=\"A\" 1.2@30=\"B\""},
+		{"marks of the separators before are gone", "UNA!+0 0'UNZ'UNB+?!'",
+			"1 9 13 UNZ \"UNZ'\"\n2 13 20 UNB \"UNB+?!'\" 1.1@17=\"!\""},
 		{"a UNA holds for its own interchange", "UNA*|.! ~UNZ|1~UNB+A:B'",
 			"1 9 15 UNZ \"UNZ|1~\" 1.1@13=\"1\"\n2 15 23 UNB \"UNB+A:B'\" 1.1@19=\"A\" 1.2@21=\"B\""},
 	} {
