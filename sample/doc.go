@@ -15,7 +15,7 @@
 // right: order and repetition of the segments, counts and references, check
 // digits of IK and Krankenversichertennummer, the sum rule of a RECH, release
 // characters, umlauts in ISO 8859-1. The tables behind it are reconstructed from
-// public sources (version 16 of the messages).
+// public sources (versions 12 to 16 of the messages).
 //
 // The same options give the same bytes, on every machine.
 //

@@ -32,6 +32,7 @@ const maxMessages = 99999
 // Recipient are needed, everything else has a default.
 type FileOptions struct {
 	Type           string    // one of [Types]
+	Version        string    // of the message: "12", "13", "15" or "16", the default
 	Sender         string    // IK in UNB 0004
 	Recipient      string    // IK in UNB 0010
 	Kostentraeger  string    // IK of the Krankenkasse in FKT; default: the insurer in UNB
@@ -48,7 +49,7 @@ type FileOptions struct {
 // Types lists the message types that there are samples of, those of hospitals
 // first.
 func Types() []string {
-	return []string{"AUFN", "VERL", "ENTL", "RECH", "KOUB", "ZAHL", "ANFM"}
+	return []string{"AUFN", "VERL", "MBEG", "ENTL", "RECH", "AMBO", "ZGUT", "INKA", "KOUB", "ANFM", "ZAHL", "ZAAO", "SAMU", "KAIN", "FEHL"}
 }
 
 // File is what [Write] writes.
@@ -131,6 +132,9 @@ func begin(w io.Writer, o *FileOptions) (*file, error) {
 	if f.body == nil {
 		return nil, fmt.Errorf("%w: %q", ErrType, o.Type)
 	}
+	if o.Version == "" {
+		o.Version = "16"
+	}
 	if o.Kostentraeger == "" {
 		o.Kostentraeger = o.Recipient
 		if !annex.FromHospital(o.Type) {
@@ -159,25 +163,54 @@ func begin(w io.Writer, o *FileOptions) (*file, error) {
 // message writes message number i, from 0. fill is about how many bytes its
 // repeated segments shall have; 0 for a short one.
 func (f *file) message(i, fill int) error {
-	if err := f.out.Message(f.o.Type, "16", "000", "00"); err != nil {
+	if err := f.out.Message(f.o.Type, f.o.Version, "000", "00"); err != nil {
 		return err
 	}
 	f.err = nil
 	c := newFall(&f.o, i)
 	hospital, insurer := f.o.Sender, f.o.Kostentraeger
 	if annex.FromHospital(f.o.Type) {
-		f.seg("FKT", "10", "01", hospital, insurer)
+		f.seg("FKT", vkz(f.o.Type), "01", hospital, insurer)
 	} else {
 		hospital = f.o.Recipient
-		f.seg("FKT", "10", "01", insurer, hospital)
+		f.seg("FKT", vkz(f.o.Type), "01", insurer, hospital)
 	}
-	f.seg("INV", c.kvnr, c.art, "00", "00", c.card, c.kennzeichen, c.fallnummer)
-	f.text("NAD", c.name, c.vorname, c.geschlecht, c.geboren, c.strasse, "00000", c.ort, "", "D", "", "", c.zusatz)
+	if f.o.Type != "SAMU" && f.o.Type != annex.TypeFEHL {
+		f.person(c)
+	}
 	f.body(f, c, fill)
 	if f.err != nil {
 		return f.err
 	}
 	return f.out.EndMessage()
+}
+
+// person writes who a message is about.
+func (f *file) person(c *fall) {
+	kreis, dmp := "00", "00"
+	if !f.sites() {
+		kreis, dmp = "0", "0"
+	}
+	f.seg("INV", c.kvnr, c.art, kreis, dmp, c.card, c.kennzeichen, c.fallnummer)
+	f.text("NAD", c.name, c.vorname, c.geschlecht, c.geboren, c.strasse, "00000", c.ort, "", "D", "", "", c.zusatz)
+}
+
+// sites reports whether the version knows Standorte, and keys of two digits in INV.
+func (f *file) sites() bool { return f.o.Version >= "15" }
+
+// site writes where the stay ended.
+func (f *file) site(c *fall) {
+	if f.sites() {
+		f.seg("STA", standort, c.entlassung, c.clock())
+	}
+}
+
+// vkz is the Verarbeitungskennzeichen of the normal case.
+func vkz(messageType string) string {
+	if messageType == "KAIN" || messageType == "INKA" {
+		return "75"
+	}
+	return "10"
 }
 
 // seg writes a segment of up to 16 elements without components, given in ASCII.
@@ -263,7 +296,8 @@ func KVNR(n uint64) string {
 // bodies tells what follows NAD in each type.
 func bodies() map[string]func(*file, *fall, int) {
 	return map[string]func(*file, *fall, int){
-		"AUFN": aufn, "VERL": verl, "ENTL": entl, "RECH": rech, "KOUB": koub, "ZAHL": zahl, "ANFM": anfm,
+		"AUFN": aufn, "VERL": verl, "MBEG": mbeg, "ENTL": entl, "RECH": rech, "AMBO": ambo, "ZGUT": zgut, "INKA": inka,
+		"KOUB": koub, "ANFM": anfm, "ZAHL": zahl, "ZAAO": zaao, "SAMU": samu, "KAIN": kain, "FEHL": fehl,
 	}
 }
 
@@ -282,7 +316,7 @@ func verl(f *file, c *fall, _ int) {
 // entl grows by further groups of ETL and NDG: first in number, up to 998, then
 // in length, up to 40 NDG each.
 func entl(f *file, c *fall, fill int) {
-	f.seg("STA", standort, c.entlassung, c.clock())
+	f.site(c)
 	f.seg("DPV", year(c), year(c))
 	f.seg("DAU", c.aufnahme, c.entlassung)
 	const bytesETL, bytesNDG = 40, 10
@@ -311,7 +345,7 @@ func rech(f *file, c *fall, fill int) {
 	entgelte := c.entgelte(2 + more(bytesENT, 96))
 	fabs := 1 + more(bytesFAB, 29)
 	for range 1 + more(bytesSTA, 98) {
-		f.seg("STA", standort, c.entlassung, c.clock())
+		f.site(c)
 	}
 	f.seg("CUX", "EUR")
 	f.seg("REC", c.rechnung(), c.heute, "52", c.aufnahme, euro(c.summe(entgelte)))
@@ -326,7 +360,7 @@ func rech(f *file, c *fall, fill int) {
 func koub(f *file, c *fall, _ int) {
 	f.seg("CUX", "EUR")
 	f.seg("KOS", c.heute, "01", c.aufnahme, c.bis, "28", euro(50000))
-	f.text("TXT", "Kostenübernahme für die Dauer der Behandlung: bis auf Weiteres + Verlängerung auf Antrag")
+	f.text("TXT", "", "Kostenübernahme für die Dauer der Behandlung: bis auf Weiteres + Verlängerung auf Antrag")
 }
 
 func zahl(f *file, c *fall, _ int) {
@@ -339,7 +373,59 @@ func zahl(f *file, c *fall, _ int) {
 }
 
 func anfm(f *file, c *fall, _ int) {
-	f.text("TXT", "Wir bitten um die medizinische Begründung: Warum war die Dauer nötig?")
+	f.text("TXT", "", "", "Wir bitten um die medizinische Begründung: Warum war die Dauer nötig?")
+}
+
+func mbeg(f *file, _ *fall, _ int) {
+	f.text("TXT", "Der Verlauf machte eine längere Behandlung nötig: siehe Befund + Verlauf.")
+}
+
+func ambo(f *file, c *fall, _ int) {
+	punkte := 100 + c.rng.Int64N(900)
+	f.seg("CUX", "EUR")
+	f.seg("DPV", year(c), year(c))
+	f.seg("REC", c.rechnung(), c.heute, "52", c.aufnahme, euro(2*punkte))
+	f.seg("RZA", c.abteilung, "999999900", "999999900")
+	f.put("BDG", c.diagnose)
+	f.put("PRZ", edifact.C("5-790.16", "L"), edifact.C(c.aufnahme))
+	f.seg("ENA", "00031502", "", "", "", c.aufnahme, "", "", euro(punkte), "2")
+	f.seg("EZV", euro(100), "01", "Sachkosten", "1", c.aufnahme)
+	f.seg("LEI", "A1", "1", c.aufnahme)
+}
+
+func zgut(f *file, c *fall, _ int) {
+	f.seg("CUX", "EUR")
+	f.seg("RED", c.rechnung(), c.heute, euro(c.zuzahlung()), "", "80", "", c.kennzeichen)
+}
+
+func zaao(f *file, c *fall, _ int) {
+	betrag := 100 + c.rng.Int64N(90000)
+	f.seg("CUX", "EUR")
+	f.seg("REC", c.rechnung(), c.heute, "52", c.aufnahme, euro(betrag))
+	f.seg("ZPR", euro(betrag), "01")
+	f.seg("ENA", "00031502", "", "", "", c.aufnahme, "", "", euro(betrag), "1")
+}
+
+func samu(f *file, c *fall, _ int) {
+	betrag := 100 + c.rng.Int64N(90000)
+	f.seg("CUX", "EUR")
+	f.seg("RED", c.rechnung(), c.heute, euro(betrag), "", "52", euro(betrag), c.kennzeichen)
+	f.seg("REL", c.rechnung(), euro(betrag), "52", euro(betrag))
+	f.seg("UWD", euro(betrag), euro(betrag), f.o.Sender, "S"+c.kennzeichen)
+}
+
+func kain(f *file, c *fall, _ int) {
+	f.seg("PVV", "PF000", c.rechnung(), c.heute)
+	f.text("PVT", "Bitte prüfen: War die Dauer nötig?")
+}
+
+func inka(f *file, c *fall, _ int) {
+	f.seg("PVV", "FDI01", c.rechnung(), c.heute)
+	f.text("PVT", "Der Verlauf war verzögert + erschwert.")
+}
+
+func fehl(f *file, _ *fall, _ int) {
+	f.text("FHL", "INV", "1", "1", "G4-001", "UNH 00001 Versicherter nicht bekannt: A+B?'ü ö")
 }
 
 // standort is an invented Standortnummer.
@@ -355,8 +441,12 @@ type entgelt struct {
 // entgelte invents n lines: a DRG first, then what is billed per day.
 func (c *fall) entgelte(n int) []entgelt {
 	lines := make([]entgelt, n)
+	daily := "74000000" // since 2020
+	if c.aufnahme < "2020" {
+		daily = "01000000"
+	}
 	for i := range lines {
-		lines[i] = entgelt{pick(c.rng, "74000000", "46000001", "48000001"), 100 + c.rng.Int64N(30000), int64(c.tage)}
+		lines[i] = entgelt{pick(c.rng, daily, "46000001", "48000001"), 100 + c.rng.Int64N(30000), int64(c.tage)}
 	}
 	lines[0] = entgelt{"70G67B00", 100000 + c.rng.Int64N(900000), 1}
 	return lines

@@ -29,20 +29,28 @@ func options(typ string) sample.FileOptions {
 	return o
 }
 
-// grammars are the segment tables of messages301, section 4.
+// grammars are the segment tables of messages301, section 4, of what can grow.
 var grammars = map[string]string{
-	"AUFN": `^UNH FKT INV NAD DPV AUF (EAD ){1,20}UNT $`,
-	"VERL": `^UNH FKT INV NAD DPV DAU (FAB ){1,10}UNT $`,
 	"ENTL": `^UNH FKT INV NAD (STA ){1,99}DPV DAU (ETL (NDG ){0,40})+UNT $`,
 	"RECH": `^UNH FKT INV NAD (STA ){1,99}CUX REC ZLG (FAB ){1,30}(ENT ){1,98}BNK UNT $`,
-	"KOUB": `^UNH FKT INV NAD CUX KOS (TXT ){1,10}UNT $`,
-	"ZAHL": `^UNH FKT INV NAD CUX REC ZLG ZPR (ENT ){1,99}UNT $`,
-	"ANFM": `^UNH FKT INV NAD (TXT ){1,10}UNT $`,
+}
+
+func tables(t testing.TB) *annex.Tables {
+	t.Helper()
+	tb, err := annex.LoadTables()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tb
 }
 
 // Every sample is good: no finding, not even a warning, and each message keeps to
 // its segment table.
 func TestFilesAreWellFormed(t *testing.T) {
+	tb := tables(t)
+	if len(sample.Types()) != 15 {
+		t.Errorf("%d types", len(sample.Types()))
+	}
 	for _, typ := range sample.Types() {
 		for _, newline := range []string{"", "\r\n"} {
 			o := options(typ)
@@ -51,14 +59,38 @@ func TestFilesAreWellFormed(t *testing.T) {
 			if err != nil {
 				t.Fatal(typ, err)
 			}
-			rep, err := annex.Check(context.Background(), bytes.NewReader(b), annex.CheckOptions{Now: o.Created})
+			rep, err := annex.Check(context.Background(), bytes.NewReader(b), annex.CheckOptions{Now: o.Created, Tables: tb, Confirmed: true})
 			if err != nil || rep.Verdict != annex.Accepted || rep.Warnings != 0 {
 				t.Fatalf("%s: %s %+v %v", typ, rep.Verdict, rep.Findings, err)
+			}
+			if rep.Stages[2] != (annex.StageResult{Passed: 25}) {
+				t.Errorf("%s: %v", typ, rep.Stages)
 			}
 			if rep.Messages != 25 || len(rep.Types) != 1 || rep.Types[0] != typ || rep.Envelope.ApplicationRef != "KRH00000007" || rep.Envelope.Reference != "00007" {
 				t.Errorf("%s: %+v", typ, rep)
 			}
-			walk(t, b, grammatical(t, typ))
+			if grammars[typ] != "" {
+				walk(t, b, grammatical(t, typ))
+			}
+		}
+	}
+}
+
+// In every version whose tables are known, on a day on which it was in force.
+func TestVersionsAreWellFormed(t *testing.T) {
+	tb := tables(t)
+	created := map[string]time.Time{"12": time.Date(2016, 3, 1, 9, 0, 0, 0, time.UTC), "13": time.Date(2018, 3, 1, 9, 0, 0, 0, time.UTC),
+		"15": time.Date(2022, 3, 1, 9, 0, 0, 0, time.UTC), "16": time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)}
+	for _, m := range tb.Messages(time.Time{}) {
+		o := options(m.Type)
+		o.Version, o.Created = m.Version, created[m.Version]
+		b, err := sample.File(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rep, err := annex.Check(context.Background(), bytes.NewReader(b), annex.CheckOptions{Now: o.Created, Tables: tb, Confirmed: true})
+		if err != nil || rep.Verdict != annex.Accepted || rep.Stages[2].Passed != 25 || rep.Warnings != 0 {
+			t.Errorf("%s %s: %s %v %+v %v", m.Type, m.Version, rep.Verdict, rep.Stages, rep.Findings, err)
 		}
 	}
 }
@@ -117,6 +149,9 @@ func walk(t testing.TB, b []byte, each func(edifact.Step)) {
 // Release characters and umlauts are there, as single bytes.
 func TestFilesHoldSpecialCharacters(t *testing.T) {
 	for _, typ := range sample.Types() {
+		if typ == "SAMU" {
+			continue // holds no text
+		}
 		o := options(typ)
 		o.Messages = 1
 		b, err := sample.File(o)
@@ -241,7 +276,7 @@ func TestFilesAreReproducible(t *testing.T) {
 }
 
 func TestWriteRefuses(t *testing.T) {
-	for _, typ := range []string{"", "FEHL", "aufn"} {
+	for _, typ := range []string{"", "XYZW", "aufn"} {
 		if _, err := sample.File(sample.FileOptions{Type: typ, Sender: "260500005", Recipient: "109910000"}); !errors.Is(err, sample.ErrType) {
 			t.Errorf("%q: %v", typ, err)
 		}
