@@ -27,12 +27,11 @@ func TestLargeFileInLittleMemory(t *testing.T) {
 	}
 	sshd := channeltest.StartSSHD(t)
 	dir := t.TempDir()
-	program := filepath.Join(dir, "gateway")
-	build := exec.Command("go", "build", "-trimpath", "-o", program, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	binary, err := built()
+	if err != nil {
+		t.Fatal(err)
 	}
+	program := filepath.Join(binary, "gateway")
 	files, err := certificatesOnce()
 	if err != nil {
 		t.Fatal(err)

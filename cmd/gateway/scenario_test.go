@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -18,15 +19,39 @@ import (
 	"gateway301/sample"
 )
 
+// binaryDir is where TestMain lets built put the binary.
+var binaryDir string
+
+// built makes the binary that is shipped, once a run, and returns its folder.
+var built = sync.OnceValues(func() (dir string, err error) {
+	build := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(binaryDir, "gateway"), ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return binaryDir, nil
+})
+
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"gateway": main})
+	dir, err := os.MkdirTemp("", "gateway-binary-")
+	if err != nil {
+		panic(err)
+	}
+	binaryDir = dir
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
 }
 
 // TestScenarios drives the real binary against OpenSSH's sshd. Each file in
-// testdata/scenarios reads like a page of the manual; doc.txt there explains the
-// commands.
+// testdata/scenarios reads like a page of the manual; the commands are explained
+// where they are defined below.
 func TestScenarios(t *testing.T) {
 	channeltest.LookPeer(t, "sshd")
+	dir, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("..", "..", "testdata", "scenarios"),
 		RequireExplicitExec: true,
@@ -36,6 +61,7 @@ func TestScenarios(t *testing.T) {
 				return errors.New("the script runner hides its testing.TB")
 			}
 			env.Values[stageKey{}] = &stage{tb: tb, partners: map[string]*partner{}}
+			env.Setenv("PATH", dir+string(os.PathListSeparator)+env.Getenv("PATH"))
 			now := time.Now().In(berlin())
 			env.Setenv("CLOSED_WINDOW", window(now.Add(6*time.Hour)))
 			env.Setenv("OPEN_WINDOW", window(now.Add(-time.Hour)))
