@@ -92,19 +92,22 @@ func (o *opening) run(ctx context.Context) error {
 		return err
 	}
 	speaker.Signers, speaker.UNBSender, speaker.FKTSenders = o.opened.SignerIKs, o.rep.Envelope.Sender, o.rep.FKTSenders
+	answer := acks.IsAnswer(&o.rep) // is never answered: two gateways would go on for ever
 	if len(speaker.Signers) == 0 {
-		return o.refuse(ctx, exchange.NotEntitled, "signer not entitled: its certificate names no IK", true)
+		return o.refuse(ctx, exchange.NotEntitled, "signer not entitled: its certificate names no IK", !answer)
 	}
 	if wrong := exchange.Entitled(speaker, p.Mandates, p.Now()); wrong != "" {
-		return o.refuse(ctx, exchange.NotEntitled, wrong, true)
+		return o.refuse(ctx, exchange.NotEntitled, wrong, !answer)
 	}
-	if acks.IsAnswer(&o.rep) {
+	if answer {
 		return o.settle(ctx)
 	}
 	return o.verdict(ctx)
 }
 
 // duplicate finds an earlier delivery with the same identity and the same bytes.
+// One that was turned away unread, or that an operator gave up, does not count:
+// sent again after its cause is mended, it is to be processed.
 func (o *opening) duplicate(ctx context.Context) (int64, error) {
 	same, err := o.p.Ledger.SameIdentity(ctx, o.d.Owner, o.auf.Verfahren, o.d.Created)
 	if err != nil {
@@ -112,7 +115,7 @@ func (o *opening) duplicate(ctx context.Context) (int64, error) {
 	}
 	for _, e := range same {
 		switch {
-		case e.ID >= o.d.ID:
+		case e.ID >= o.d.ID, e.State == exchange.Cancelled, e.State == exchange.Rejected && e.Cause == exchange.NotEntitled:
 		case e.SHA256 == o.d.SHA256:
 			return e.ID, nil
 		default: // creation times have seconds only

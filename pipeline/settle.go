@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 
 	"gateway301/exchange"
 )
@@ -23,7 +24,7 @@ func (p *Pipeline) settle(ctx context.Context) (int, error) {
 			} else if l != nil && l.Answers == exchange.AnswersNever {
 				m.Text = "this partner never answers"
 			}
-			if _, err := p.apply(ctx, m); err != nil {
+			if _, err := p.apply(ctx, m); err != nil && !errors.Is(err, exchange.ErrMoved) { // an answer was faster
 				return settled, err
 			}
 			settled++
