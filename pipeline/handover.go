@@ -58,12 +58,41 @@ func (p *Pipeline) stage(ctx context.Context, d exchange.Delivery) error {
 	}); err != nil {
 		return err
 	}
-	_, err = p.apply(ctx, exchange.Move{ID: d.ID, From: d.State, By: exchange.Staged, Due: p.Now(), Cause: d.Cause, Text: d.Reason})
+	// The row must not outlive the name in a power cut, nor be judged by another folder.
+	folder, err := inbox.Open(".")
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	if err := folder.Sync(); err != nil {
+		return err
+	}
+	mark, err := folderMark(folder)
+	if err != nil {
+		return err
+	}
+	_, err = p.apply(ctx, exchange.Move{ID: d.ID, From: d.State, By: exchange.Staged, Due: p.Now(), Cause: d.Cause, Text: d.Reason,
+		Change: func(d *exchange.Delivery) { d.Proof = mark }})
 	return err
 }
 
+// errAnotherFolder: the back end's folder is not the one that a file was staged in.
+var errAnotherFolder = errors.New("the inbox is not the folder that the file was written to: is it mounted?")
+
+// folderMark tells a folder from another one that stands under its name, such as
+// the empty mount point of a share that is gone. The device is left out: a share
+// gets another one whenever it is mounted.
+func folderMark(dir *os.File) (string, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(dir.Fd()), &st); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("staged in folder %d", st.Ino), nil
+}
+
 // handOver gives the staged file its name. If the temporary name is gone, the
-// rename happened before a crash, and the back end may have taken the file.
+// rename happened before a crash, and the back end may have taken the file;
+// provided that it is gone from the folder that it was staged in.
 func (p *Pipeline) handOver(ctx context.Context, d exchange.Delivery) error {
 	inbox, err := p.inbox(d)
 	if err != nil {
@@ -82,6 +111,14 @@ func (p *Pipeline) handOver(ctx context.Context, d exchange.Delivery) error {
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
+	}
+	if err != nil {
+		switch mark, err := folderMark(dir); {
+		case err != nil:
+			return err
+		case d.Proof != "" && d.Proof != mark:
+			return errAnotherFolder
+		}
 	}
 	if err := dir.Sync(); err != nil {
 		return err
