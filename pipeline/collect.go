@@ -201,7 +201,7 @@ func (c *collector) consider(ctx context.Context, f channels.Entry) error {
 	case ok && auf:
 		return c.order(ctx, f)
 	case ok:
-		if _, pair := c.files[f.Name+annex.AUFSuffix]; pair {
+		if c.hasOrder(f.Name) {
 			return nil // taken with its Auftragsdatei
 		}
 		if !c.unchangedFor(f, c.lane.IncompleteAfter) {
@@ -213,6 +213,19 @@ func (c *collector) consider(ctx context.Context, f channels.Entry) error {
 		return nil
 	}
 	return c.takeAlone(ctx, f, exchange.Unrecognised, "neither payload nor Auftragsdatei")
+}
+
+// stem is an Auftragsdatei's name without its suffix, whose case servers change.
+func stem(name string) string { return name[:len(name)-len(annex.AUFSuffix)] }
+
+// hasOrder reports whether a payload's Auftragsdatei stands beside it.
+func (c *collector) hasOrder(payload string) bool {
+	for name := range c.files {
+		if len(name) == len(payload)+len(annex.AUFSuffix) && strings.EqualFold(name[len(payload):], annex.AUFSuffix) && stem(name) == payload {
+			return true
+		}
+	}
+	return false
 }
 
 // order takes an Auftragsdatei with its payload; alone, if it came back with an
@@ -235,7 +248,7 @@ func (c *collector) order(ctx context.Context, f channels.Entry) error {
 	if err != nil {
 		return c.takeAlone(ctx, f, exchange.BadOrder, "Auftragsdatei cannot be read: "+firstLine(err))
 	}
-	payload, pair := c.files[strings.TrimSuffix(f.Name, annex.AUFSuffix)]
+	payload, pair := c.files[stem(f.Name)]
 	switch {
 	case pair && payload.Size == auf.GroesseUebertragung:
 		return c.takePair(ctx, f, raw.Bytes(), auf, payload)
@@ -349,7 +362,7 @@ func (c *collector) fromOrder(kind exchange.Kind, f channels.Entry, auf annex.Au
 	d.EncryptTo, d.SendTo = auf.EmpfaengerNutzer, auf.EmpfaengerPhysikalisch
 	d.Created = auf.DatumErstellung
 	d.Envelope.ApplicationRef = auf.Dateiname
-	d.TransferName = strings.TrimSuffix(f.Name, annex.AUFSuffix)
+	d.TransferName = stem(f.Name)
 	d.TransferNumber = auf.TransferNummer
 	return d
 }
