@@ -91,6 +91,8 @@ type attempt struct {
 	lane  *lane
 	d     exchange.Delivery
 	again bool // an earlier attempt had this number: what stands under the payload's name is ours
+
+	placed bool // the payload stands under its name
 }
 
 func (a *attempt) run(ctx context.Context) error {
@@ -185,6 +187,7 @@ func (a *attempt) put(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("payload: %w", err)
 	}
+	a.placed = true
 	published := a.d.Published // by an earlier attempt: then what stands there is ours
 	proof, err := a.lane.Channel.Put(ctx, a.d.TransferName+annex.AUFSuffix, bytes.NewReader(order), int64(len(order)), channels.PutOptions{
 		Ours:          published,
@@ -237,7 +240,7 @@ func (a *attempt) after(ctx context.Context, proof string, err error) error {
 		a.lane.failures = 0
 		return a.delivered(ctx, proof)
 	case errors.Is(err, channels.ErrExists):
-		return a.move(ctx, exchange.Holding, time.Time{}, exchange.NameTaken, text)
+		return a.nameTaken(ctx, text)
 	case errors.Is(err, channels.ErrUnknown), errors.Is(err, channels.ErrSize), a.d.Published:
 		return a.move(ctx, exchange.Unclear, a.p.Now(), exchange.NoCause, text)
 	case errors.Is(err, channels.ErrRefused):
@@ -326,6 +329,20 @@ func (a *attempt) look(ctx context.Context) error {
 	}
 	return a.move(ctx, exchange.Holding, time.Time{}, exchange.OutcomeUnknown,
 		"the line broke while "+name+" was published, and it is not there: the partner may have fetched it; ask the partner, then release or reject by hand")
+}
+
+// nameTaken holds a delivery whose name a foreign file has. If nothing of ours
+// can stand under it yet, the number is given back: released, the delivery gets
+// another one, and no later attempt can take the foreign file for ours.
+func (a *attempt) nameTaken(ctx context.Context, text string) error {
+	_, err := a.p.apply(ctx, exchange.Move{ID: a.d.ID, From: a.d.State, By: exchange.Holding, Cause: exchange.NameTaken, Text: text,
+		Change: func(d *exchange.Delivery) {
+			d.Published = false
+			if !a.again && !a.placed {
+				d.TransferName, d.TransferNumber, d.Created = "", 0, ""
+			}
+		}})
+	return err
 }
 
 // notThere lets sending go on: at once after the first attempt, after growing
