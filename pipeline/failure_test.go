@@ -200,7 +200,7 @@ func TestOneBadFileHoldsUpNoOther(t *testing.T) {
 		content := file(t, sample.FileOptions{})
 		lay(t, w.in, parcel{name: "TKRH0001", plain: []byte("x"), order: annex.Auftragsdatei{Dateiname: "KRH00000009"}})
 		lay(t, w.in, parcel{name: "TKRH0002", plain: content})
-		a.line.before = func(op, name string) error {
+		a.line.before = func(_ context.Context, op, name string) error {
 			if op == "get" && name == "TKRH0001" {
 				return channels.ErrRefused
 			}

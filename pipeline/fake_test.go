@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"gateway301/annex"
@@ -64,8 +65,9 @@ type line struct {
 	cancel func()         // ends the run
 	puts   map[string]int // successful or unclear Puts by final name
 	calls  []string       // "list outgoing", "put TKRH0001", …
-	before func(op, name string) error
-	killed func() bool // the process is dead: its temporary files stay
+	before func(ctx context.Context, op, name string) error
+	after  func(op, name string) // of Put alone
+	killed func() bool           // the process is dead: its temporary files stay
 }
 
 func (l *line) pass(where string, published bool) error {
@@ -86,33 +88,33 @@ func (l *line) pass(where string, published bool) error {
 	return l.fault.err
 }
 
-func (l *line) call(op, name string) error {
+func (l *line) call(ctx context.Context, op, name string) error {
 	l.mu.Lock()
 	l.calls = append(l.calls, op+" "+name)
 	hook := l.before
 	l.mu.Unlock()
 	if hook != nil {
-		return hook(op, name)
+		return hook(ctx, op, name)
 	}
 	return nil
 }
 
 func (l *line) List(ctx context.Context, side channels.Side) ([]channels.Entry, []channels.Refused, error) {
-	if err := errors.Join(l.call("list", side.String()), l.pass("before list "+side.String(), false)); err != nil {
+	if err := errors.Join(l.call(ctx, "list", side.String()), l.pass("before list "+side.String(), false)); err != nil {
 		return nil, nil, err
 	}
 	return l.Channel.List(ctx, side)
 }
 
 func (l *line) Look(ctx context.Context, name string) (channels.Sight, error) {
-	if err := errors.Join(l.call("look", name), l.pass("before look "+name, false)); err != nil {
+	if err := errors.Join(l.call(ctx, "look", name), l.pass("before look "+name, false)); err != nil {
 		return channels.Sight{}, err
 	}
 	return l.Channel.Look(ctx, name)
 }
 
 func (l *line) Get(ctx context.Context, side channels.Side, name string, w io.Writer) (int64, error) {
-	if err := errors.Join(l.call("get", name), l.pass("before get "+name, false)); err != nil {
+	if err := errors.Join(l.call(ctx, "get", name), l.pass("before get "+name, false)); err != nil {
 		return 0, err
 	}
 	n, err := l.Channel.Get(ctx, side, name, w)
@@ -123,7 +125,7 @@ func (l *line) Get(ctx context.Context, side channels.Side, name string, w io.Wr
 }
 
 func (l *line) Remove(ctx context.Context, side channels.Side, name string) error {
-	if err := errors.Join(l.call("remove", name), l.pass("before remove "+name, false)); err != nil {
+	if err := errors.Join(l.call(ctx, "remove", name), l.pass("before remove "+name, false)); err != nil {
 		return err
 	}
 	err := l.Channel.Remove(ctx, side, name)
@@ -134,7 +136,7 @@ func (l *line) Remove(ctx context.Context, side channels.Side, name string) erro
 }
 
 func (l *line) Put(ctx context.Context, name string, r io.ReaderAt, size int64, o channels.PutOptions) (channels.Proof, error) {
-	if err := errors.Join(l.call("put", name), l.pass("before put "+name, false)); err != nil {
+	if err := errors.Join(l.call(ctx, "put", name), l.pass("before put "+name, false)); err != nil {
 		return channels.Proof{}, err
 	}
 	intended := o.BeforePublish
@@ -154,6 +156,9 @@ func (l *line) Put(ctx context.Context, name string, r io.ReaderAt, size int64, 
 		}
 		l.puts[name]++
 		l.mu.Unlock()
+		if l.after != nil {
+			l.after("put", name)
+		}
 		if err = l.pass("after put "+name, true); err != nil {
 			return channels.Proof{}, err
 		}
@@ -167,6 +172,19 @@ func (l *line) Put(ctx context.Context, name string, r io.ReaderAt, size int64, 
 		err = errors.Join(err, readErr)
 	}
 	return proof, err
+}
+
+// did tells what was called, in order, of one kind of call.
+func (l *line) did(op string) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []string
+	for _, c := range l.calls {
+		if name, ok := strings.CutPrefix(c, op+" "); ok {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // errKilled is what everything answers once the process is dead.

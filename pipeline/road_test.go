@@ -125,6 +125,7 @@ type gateway struct {
 	mortal   *mortal
 	back     *backEnd
 	settings pipeline.Settings
+	tokens   int // given to files taken
 }
 
 // A world is a hospital's gateway and an Annahmestelle's, and the two folders
@@ -231,7 +232,7 @@ func (w *world) promises() {
 			d := g.row(ids[0])
 			w.pairStands(dir, d.TransferName)
 		}
-		g.line.before = func(op, name string) error {
+		g.line.before = func(_ context.Context, op, name string) error {
 			if op == "put" && isAUF(name) {
 				if _, err := os.Stat(filepath.Join(dir, strings.TrimSuffix(name, annex.AUFSuffix))); err != nil {
 					w.t.Errorf("%s is put before its payload stands", name)
@@ -289,7 +290,8 @@ func file(t testing.TB, o sample.FileOptions) []byte {
 func (g *gateway) take(account, name string, content []byte) exchange.Delivery {
 	g.t.Helper()
 	now := time.Now()
-	token := fmt.Sprintf("%s-%s", now.UTC().Format("20060102T150405"), name)
+	g.tokens++
+	token := fmt.Sprintf("%s-%012d", now.UTC().Format("20060102T150405"), g.tokens)
 	size, sha, err := g.spool.Put(g.t.Context(), token, "plain", bytes.NewReader(content))
 	must(g.t, err)
 	box := g.settings.Outboxes[account]
