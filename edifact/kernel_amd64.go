@@ -10,3 +10,13 @@ func haveKernel() bool { return true }
 //
 //go:noescape
 func compareKernel(b []byte, all, term []uint64, p *pattern)
+
+// upperKernel does what upperGo does. b must be at least 64 bytes for each word of upper.
+//
+//go:noescape
+func upperKernel(b []byte, upper []uint64)
+
+// spreadKernel does what spread does; buf must hold end and all before it.
+//
+//go:noescape
+func spreadKernel(values *[stride]Value, buf *byte, first, at, end, sep uint32, word uint64, element, component uint32) uint64

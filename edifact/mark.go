@@ -260,16 +260,25 @@ func (r *Reader) markUpper() {
 	if len(r.upper) < len(r.all) {
 		r.upper = lengthen(r.upper, len(r.all))
 	}
-	k := r.upperTo / chunk
-	for ; k*chunk < r.scanned; k++ {
-		b := r.buf[k*chunk : (k+1)*chunk]
-		var word uint64
-		for i := 0; i < chunk; i += 8 {
-			word = word>>8 | binary.LittleEndian.Uint64(b[i:])&high*gather&^(1<<56-1)
-		}
-		r.upper[k] = word
+	a, z := r.upperTo/chunk, (r.scanned+chunk-1)/chunk
+	if b := r.buf[a*chunk : z*chunk]; r.kernel {
+		upperKernel(b, r.upper[a:z])
+	} else {
+		upperGo(b, r.upper[a:z])
 	}
 	r.upperTo = r.scanned
+}
+
+// upperGo sets a bit in upper for each byte of b with its high bit set.
+func upperGo(b []byte, upper []uint64) {
+	for k := range upper {
+		c := (*[chunk]byte)(b[k*chunk:])
+		var word uint64
+		for i := 0; i < chunk; i += 8 {
+			word = word>>8 | binary.LittleEndian.Uint64(c[i:i+8:i+8])&high*gather&^(1<<56-1)
+		}
+		upper[k] = word
+	}
 }
 
 // window returns the marks of the 64 positions from first on, the first lowest,

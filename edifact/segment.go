@@ -197,7 +197,12 @@ func (s Segment) AppendValues(dst []Value) []Value {
 				dst = slices.Grow(dst, stride)
 			}
 			dst = dst[:n+stride]
-			word = spread((*[stride]Value)(dst[n:]), r.buf, first, at, s.end, word, r.seps.Element, &place)
+			values := (*[stride]Value)(dst[n:])
+			if r.kernel {
+				word = spreadKernel(values, &r.buf[:s.end+1][0], first, at, s.end, uint32(r.seps.Element), word, place.Element, place.Component)
+			} else {
+				word = spread(values, r.buf, first, at, s.end, word, r.seps.Element, place.Element, place.Component)
+			}
 			dst = dst[:n+more]
 			place = dst[n+more-1]
 			at = place.to
@@ -216,9 +221,9 @@ const stride = 8
 
 // spread fills values with what stands between the mark at position at and
 // those in word, which begins at position first, and returns the marks left
-// over. Behind the last mark the values are void. place is that of the value before.
-func spread(values *[stride]Value, buf []byte, first, at, end uint32, word uint64, sep byte, place *Value) uint64 {
-	element, component := place.Element, place.Component
+// over. Behind the last mark the values are void. element and component are
+// those of the value before.
+func spread(values *[stride]Value, buf []byte, first, at, end uint32, word uint64, sep byte, element, component uint32) uint64 {
 	for i := range values {
 		next := uint32(0) // 1 in a new element
 		if buf[at] == sep {
