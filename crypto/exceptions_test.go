@@ -113,3 +113,31 @@ func TestLastNightOfTheYear(t *testing.T) {
 		t.Errorf("sealed for a certificate of last year: %v", err)
 	}
 }
+
+// Who asks for one signer gets no file of another, however good it is.
+func TestSigners(t *testing.T) {
+	c := everyone()
+	msg := sealed(t, []byte("hello"), c.hospital, now, c.insurer.Certificate)
+	for name, s := range map[string]struct {
+		signers []*x509.Certificate
+		want    error
+	}{
+		"anybody":       {nil, nil},
+		"the right one": {[]*x509.Certificate{c.onlySigns.Certificate, c.hospital.Certificate}, nil},
+		"another":       {[]*x509.Certificate{c.onlySigns.Certificate}, crypto.ErrOtherSigner},
+	} {
+		o := options()
+		o.Signers = s.signers
+		dst := filepath.Join(t.TempDir(), "in")
+		_, err := crypto.OpenFile(dst, bytes.NewReader(msg), o)
+		if !errors.Is(err, s.want) || (err == nil) != (s.want == nil) {
+			t.Errorf("%s: %v", name, reason(err))
+		}
+		if s.want != nil {
+			onlyFile(t, dst)
+			if _, err := os.Stat(dst); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("%s: the file is there", name)
+			}
+		}
+	}
+}

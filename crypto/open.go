@@ -1,11 +1,13 @@
 package crypto
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +24,10 @@ var ErrNotOpened = cms.ErrNotOpened
 // clock contradicts.
 var ErrSigningTime = errors.New("signing time contradicts certificate or receipt")
 
+// ErrOtherSigner reports a signature by somebody else than the signers that
+// were asked for.
+var ErrOtherSigner = errors.New("signed by somebody else")
+
 // Skew is how far a partner's clock may be ahead of ours.
 const Skew = 10 * time.Minute
 
@@ -37,6 +43,9 @@ type OpenOptions struct {
 	// Exceptions widen the policy for single signers. They are judged when the
 	// signature has told who signed.
 	Exceptions []Exception
+	// Signers, if there are any, are the only ones believed: certificates to be
+	// found in addition to those of the Directory, which still judges them.
+	Signers []*x509.Certificate
 }
 
 // An Exception lets the files of one signer be opened that the profile refuses.
@@ -63,7 +72,8 @@ type Opened struct {
 //
 // A file that cannot be opened is ErrNotOpened. A signer who is not to be
 // believed is a *keys.CertificateError, a signing time out of place
-// ErrSigningTime. Errors of src and of the disk are returned as they are.
+// ErrSigningTime, one who was not asked for ErrOtherSigner. Errors of src and of
+// the disk are returned as they are.
 func OpenFile(dst string, src io.Reader, o OpenOptions) (Opened, error) {
 	var opened Opened
 	err := Publish(dst, func(w io.Writer) (err error) {
@@ -83,9 +93,12 @@ func open(dst io.Writer, src io.Reader, o OpenOptions) (Opened, error) {
 		own[i] = cms.Key{Certificate: k.Certificate, Key: k.Key}
 	}
 	widest := o.policyFor(func(string) bool { return true })
-	m, err := cms.Open(dst, src, cms.OpenOptions{Keys: own, Find: o.Directory.Find, Policy: widest})
+	m, err := cms.Open(dst, src, cms.OpenOptions{Keys: own, Find: o.find, Policy: widest})
 	if err != nil {
 		return Opened{}, err
+	}
+	if len(o.Signers) > 0 && !slices.ContainsFunc(o.Signers, m.Signer.Equal) {
+		return Opened{}, fmt.Errorf("%w: serial %x", ErrOtherSigner, m.Signer.SerialNumber)
 	}
 	iks := keys.IKs(m.Signer)
 	if allowed := o.policyFor(func(ik string) bool { return slices.Contains(iks, ik) }); !allowed.Allows(m.Used) {
@@ -106,6 +119,16 @@ func open(dst io.Writer, src io.Reader, o OpenOptions) (Opened, error) {
 		SHA256:      m.SHA256,
 		SigningTime: m.SigningTime,
 	}, nil
+}
+
+// find looks for the certificate of a message that does not bring it.
+func (o *OpenOptions) find(rawIssuer []byte, serial *big.Int) *x509.Certificate {
+	for _, c := range o.Signers {
+		if c.SerialNumber.Cmp(serial) == 0 && bytes.Equal(c.RawIssuer, rawIssuer) {
+			return c
+		}
+	}
+	return o.Directory.Find(rawIssuer, serial)
 }
 
 // policyFor is the policy with the exceptions of the signers that are meant.

@@ -70,6 +70,8 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(
 		newDemoCommand(), newRunCommand(), newCheckCommand(),
 		newQueueCommand(), newTraceCommand(), newConfigCommand(), newPartnerCommand(),
+		newExplainCommand(), newAufCommand(), newIKCommand(), newRulesCommand(), newSampleCommand(),
+		newSealCommand(), newOpenCommand(), newInspectCommand(), newKeyCommand(), newTrustlistCommand(),
 		&cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs,
 			RunE: func(c *cobra.Command, _ []string) error {
 				_, err := fmt.Fprintln(c.OutOrStdout(), "gateway", version)

@@ -245,16 +245,20 @@ func (f *keyFlags) directory(least int) (*keys.Directory, error) {
 	if err != nil {
 		return nil, err
 	}
-	var roots []*x509.Certificate
-	others := signers
+	roots, others := authorities(certs)
+	return keys.NewDirectory(roots, append(others, signers...), keys.Options{MinBits: least})
+}
+
+// authorities parts CA certificates from those of participants.
+func authorities(certs []*x509.Certificate) (cas, others []*x509.Certificate) {
 	for _, c := range certs {
 		if c.IsCA {
-			roots = append(roots, c)
+			cas = append(cas, c)
 		} else {
 			others = append(others, c)
 		}
 	}
-	return keys.NewDirectory(roots, others, keys.Options{MinBits: least})
+	return cas, others
 }
 
 func (f *keyFlags) loadPGP(paths []string) ([]pgp.Key, error) {

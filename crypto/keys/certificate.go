@@ -46,6 +46,14 @@ func Bits(cert *x509.Certificate) int {
 	return 0
 }
 
+// CheckLength says whether the RSA modulus has so many bits.
+func CheckLength(cert *x509.Certificate, least int) error {
+	if Bits(cert) < least {
+		return newCertificateError(cert, ErrWeakKey)
+	}
+	return nil
+}
+
 // CheckValidity says whether at lies within the certificate's validity, both
 // ends included (RFC 5280, 4.1.2.5).
 func CheckValidity(cert *x509.Certificate, at time.Time) error {

@@ -32,8 +32,8 @@ type Options struct {
 	CRLs []*x509.RevocationList
 }
 
-// lowestBits is the floor below every exception.
-const lowestBits = 2048
+// ShortBits is the floor below every exception.
+const ShortBits = 2048
 
 // A Directory holds the certificates of partners and trust centres. It does
 // not change and may be used by several goroutines.
@@ -53,8 +53,8 @@ func NewDirectory(roots, others []*x509.Certificate, o Options) (*Directory, err
 	if o.MinBits == 0 {
 		o.MinBits = MinBits
 	}
-	if o.MinBits < lowestBits {
-		return nil, fmt.Errorf("%w: a minimum of %d bits is below %d", ErrWeakKey, o.MinBits, lowestBits)
+	if o.MinBits < ShortBits {
+		return nil, fmt.Errorf("%w: a minimum of %d bits is below %d", ErrWeakKey, o.MinBits, ShortBits)
 	}
 	if len(roots) == 0 {
 		return nil, fmt.Errorf("pinned roots: %w", ErrNoCertificates)
@@ -129,6 +129,24 @@ func sorted(certs []*x509.Certificate) []*x509.Certificate {
 	return c
 }
 
+// Issuers returns the CA certificates whose key made the signature on cert.
+func (d *Directory) Issuers(cert *x509.Certificate) []*x509.Certificate {
+	var made []*x509.Certificate
+	for _, ca := range d.byName[string(cert.RawIssuer)] {
+		if !same(ca, cert) && CheckIssued(cert, ca) == nil {
+			made = append(made, ca)
+		}
+	}
+	return made
+}
+
+// Verify says whether a certificate may be sealed with at that moment, as ForIK
+// does for those in the directory.
+func (d *Directory) Verify(cert *x509.Certificate, at time.Time) error {
+	short := slices.ContainsFunc(IKs(cert), func(ik string) bool { return slices.Contains(d.o.ShortKeys, ik) })
+	return d.check(cert, nil, at, x509.KeyUsageKeyEncipherment, short)
+}
+
 // latestFirst puts the certificate that ends last first; of two that end
 // together the younger one.
 func latestFirst(a, b *x509.Certificate) int {
@@ -180,12 +198,9 @@ func (d *Directory) check(cert *x509.Certificate, along []*x509.Certificate, at 
 func (d *Directory) checkKey(cert *x509.Certificate, short bool) error {
 	least := d.o.MinBits
 	if short {
-		least = lowestBits
+		least = ShortBits
 	}
-	if Bits(cert) < least {
-		return newCertificateError(cert, ErrWeakKey)
-	}
-	return nil
+	return CheckLength(cert, least)
 }
 
 // Limits of the search for a chain. Without the second one a message with many
@@ -256,7 +271,7 @@ func (s *search) link(cert, parent *x509.Certificate, below int) error {
 	if parent.MaxPathLen > 0 && below > parent.MaxPathLen || parent.MaxPathLenZero && below > 0 {
 		return errors.New("path too long for this CA")
 	}
-	if Bits(parent) < lowestBits {
+	if Bits(parent) < ShortBits {
 		return ErrWeakKey
 	}
 	return s.chain(parent, below+1)

@@ -62,14 +62,15 @@ func Expiring(items []Item, now time.Time) []Deadline {
 	var due []Deadline
 	for _, i := range items {
 		if s := StageAt(i.Certificate.NotAfter, now); s != Fresh && !i.Successor {
-			due = append(due, Deadline{Item: i, Stage: s, Days: daysLeft(i.Certificate.NotAfter, now)})
+			due = append(due, Deadline{Item: i, Stage: s, Days: DaysLeft(i.Certificate.NotAfter, now)})
 		}
 	}
 	slices.SortStableFunc(due, func(a, b Deadline) int { return a.Certificate.NotAfter.Compare(b.Certificate.NotAfter) })
 	return due
 }
 
-func daysLeft(notAfter, now time.Time) int {
+// DaysLeft is the number of whole days until notAfter, negative when it is over.
+func DaysLeft(notAfter, now time.Time) int {
 	left := notAfter.Sub(now)
 	if left < 0 {
 		return int((left - day + 1) / day)

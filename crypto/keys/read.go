@@ -62,12 +62,8 @@ func ReadBundle(path, password string) (Bundle, error) {
 		return Bundle{}, err
 	}
 	defer f.Close()
-	info, err := f.Stat() // of the open file, so that no one can swap it in between
-	if err != nil {
+	if err := CheckMode(f); err != nil {
 		return Bundle{}, err
-	}
-	if !private(info, os.Geteuid()) {
-		return Bundle{}, &ModeError{Path: path, Mode: info.Mode().Perm()}
 	}
 	b, err := readAll(f)
 	if err != nil {
@@ -78,6 +74,20 @@ func ReadBundle(path, password string) (Bundle, error) {
 		return Bundle{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return bundle, nil
+}
+
+// CheckMode gives a *ModeError if others than its owner may read or write the
+// open file, which holds a private key. It asks the open file, so that no one
+// can swap it in between.
+func CheckMode(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if !private(info, os.Geteuid()) {
+		return &ModeError{Path: f.Name(), Mode: info.Mode().Perm()}
+	}
+	return nil
 }
 
 // private reports whether nobody but the owner, root and the process reading
@@ -116,6 +126,18 @@ func (b Bundle) Own(more ...*x509.Certificate) (Own, error) {
 		return Own{}, ErrMismatch
 	}
 	return own, nil
+}
+
+// All joins the key with each of its certificates, those of the bundle first: a
+// certificate may have been renewed for the same key.
+func (b Bundle) All(more ...*x509.Certificate) []Own {
+	var own []Own
+	for _, c := range slices.Concat(b.Certificates, more) {
+		if b.Key.PublicKey.Equal(c.PublicKey) && !slices.ContainsFunc(own, func(o Own) bool { return same(o.Certificate, c) }) {
+			own = append(own, Own{Certificate: c, Key: b.Key})
+		}
+	}
+	return own
 }
 
 // ParseKey takes the first private key in PEM: PKCS#8 or PKCS#1, not encrypted.

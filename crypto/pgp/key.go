@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +16,8 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
+
+	"gateway301/crypto/keys"
 )
 
 // MinRSABits is the least length of an RSA key.
@@ -29,6 +32,30 @@ type Key struct {
 	entity *openpgp.Entity
 }
 
+// ReadKeys reads a file in one of the forms of ParseKeys. A private key that its
+// group or others may read or write is a *keys.ModeError.
+func ReadKeys(path, password string) ([]Key, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
+	if err != nil {
+		return nil, err
+	}
+	found, err := ParseKeys(b, password)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if slices.ContainsFunc(found, Key.Private) {
+		if err := keys.CheckMode(f); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
 // ParseKeys reads public or private keys, binary or in ASCII armour. Private
 // keys that are locked are opened with the password; where it does not fit, or
 // is empty and needed, the error is ErrPassword. A key of another version than
@@ -41,7 +68,7 @@ func ParseKeys(b []byte, password string) ([]Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoKey, err)
 	}
-	keys := make([]Key, 0, len(list))
+	found := make([]Key, 0, len(list))
 	for _, e := range list {
 		if e.PrimaryKey.Version != 4 {
 			return nil, fmt.Errorf("%w: %s is of version %d, not 4", ErrKey, fingerprint(e), e.PrimaryKey.Version)
@@ -49,12 +76,12 @@ func ParseKeys(b []byte, password string) ([]Key, error) {
 		if err := unlock(e, password); err != nil {
 			return nil, err
 		}
-		keys = append(keys, Key{e})
+		found = append(found, Key{e})
 	}
-	if len(keys) == 0 {
+	if len(found) == 0 {
 		return nil, ErrNoKey
 	}
-	return keys, nil
+	return found, nil
 }
 
 // readKeyRing takes one or more armoured blocks, or a binary ring.
