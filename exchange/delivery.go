@@ -63,6 +63,8 @@ const (
 	Unrecognised     Cause = "unrecognised"      // a file that is neither pair nor answer
 	Empty            Cause = "empty"             // zero bytes
 	Unreadable       Cause = "unreadable"        // the file could not be read
+	Unfinished       Cause = "unfinished"        // its last segment is not UNZ: perhaps half a file
+	WrongMode        Cause = "wrong-mode"        // TEST where ECHT was agreed, or the reverse
 	Oversize         Cause = "oversize"          // larger than the limit
 	SpoolDamaged     Cause = "spool-damaged"     // the spool's bytes are not those taken over
 	Duplicate        Cause = "duplicate"         // the very same delivery came before

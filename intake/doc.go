@@ -13,8 +13,8 @@
 //     FILE.ok exists. Such an outbox knows no quiet period.
 //   - Size, time and inode were the same in as many looks as the outbox asks
 //     for, and its last segment is UNZ.
-//   - It does not end in UNZ, but was quiet for ten times as many looks: it is
-//     taken all the same, so that the check can reject it and say why. Nobody
+//   - It does not end in UNZ, but was quiet for ten times as many looks: it goes
+//     to quarantine, where a writer that goes on after all still reaches it. Nobody
 //     would hear of it otherwise. An empty file waits as long.
 //
 // A finished file must still be the same once it is copied and hashed, else it

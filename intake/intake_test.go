@@ -57,11 +57,22 @@ func TestHalfWrittenFileWaitsLonger(t *testing.T) {
 	if n := b.look(3*patience - 1); n != 0 {
 		t.Errorf("%d taken too early", n)
 	}
-	if n := b.look(1); n != 1 { // the check will say what is wrong with it
+	writer, err := os.OpenFile(b.path("half.edi"), os.O_APPEND|os.O_WRONLY, 0)
+	b.try(err)
+	defer writer.Close()
+	if n := b.look(1); n != 1 {
 		t.Errorf("%d taken", n)
 	}
-	b.want("half.edi taken")
+	b.want("half.edi quarantined unfinished")
 	b.left()
+	// Its writer wakes up after all: nothing of what it writes is lost.
+	_, err = writer.WriteString(interchange[len(interchange)-20:])
+	b.try(err)
+	got, err := os.ReadFile(filepath.Join(b.in.box.Quarantine, "half.edi"))
+	b.try(err)
+	if string(got) != interchange {
+		t.Errorf("quarantined: %q", got)
+	}
 }
 
 func TestWriterThatPausesAndGoesOn(t *testing.T) {
@@ -103,12 +114,13 @@ func TestWriterThatGoesOnWhileWeCopy(t *testing.T) {
 
 func TestFileReplacedWhileWeCopy(t *testing.T) {
 	b := newBench(t, nil)
+	other := strings.Replace(interchange, "0", "1", 1)
 	b.write("x.edi", interchange)
 	info, err := os.Stat(b.path("x.edi"))
 	b.try(err)
 	b.spool.read = func() error { // same size, same time, another file
 		b.spool.read = nil
-		b.write("other", strings.ToLower(interchange))
+		b.write("other", other)
 		b.try(os.Chtimes(b.path("other"), info.ModTime(), info.ModTime()))
 		return os.Rename(b.path("other"), b.path("x.edi"))
 	}
@@ -116,7 +128,7 @@ func TestFileReplacedWhileWeCopy(t *testing.T) {
 		t.Error("taken")
 	}
 	b.want()
-	if n := b.look(3 * patience); n != 1 || b.content(0) != strings.ToLower(interchange) {
+	if n := b.look(3 * patience); n != 1 || b.content(0) != other {
 		t.Errorf("%d taken", n)
 	}
 }

@@ -35,6 +35,9 @@ func (i *Intake) reason(e *entry, cause exchange.Cause) string {
 	case exchange.Oversize:
 		return fmt.Sprintf("the file has %d bytes, more than the %d allowed in outbox %s", e.id.size, i.box.MaxSize, i.box.Name)
 	}
+	if cause == exchange.Unfinished {
+		return "the file's last segment is not UNZ and nothing was added to it for a long time: perhaps its writer stopped half-way"
+	}
 	return fmt.Sprintf("the file could not be read, %d times in a row", e.unread)
 }
 
@@ -45,6 +48,9 @@ func (i *Intake) german(e *entry, cause exchange.Cause) string {
 		return "Die Datei ist leer."
 	case exchange.Oversize:
 		return fmt.Sprintf("Die Datei hat %d Bytes, mehr als der Ausgangsordner %s zulässt.", e.id.size, i.box.Name)
+	}
+	if cause == exchange.Unfinished {
+		return "Das letzte Segment der Datei ist nicht UNZ, und lange kam nichts hinzu: Vielleicht wurde sie nur halb geschrieben."
 	}
 	return "Die Datei war nicht lesbar, auch nicht nach mehreren Versuchen."
 }

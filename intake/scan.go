@@ -275,12 +275,14 @@ func (i *Intake) judge(name string, e *entry, marked bool) exchange.Cause {
 		return exchange.Oversize
 	case e.id.size == 0 && (sure || veryQuiet):
 		return exchange.Empty
-	case sure || veryQuiet:
+	case sure:
 		return exchange.NoCause
 	}
 	switch ends, err := i.complete(name, e); {
 	case err != nil:
 		return i.unreadable(name, e, err)
+	case !ends && veryQuiet:
+		return exchange.Unfinished
 	case !ends:
 		return notYet
 	}

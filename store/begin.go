@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -28,9 +29,12 @@ func (l *Ledger) Begin(ctx context.Context, m exchange.Move, a exchange.Allotmen
 			if err != nil {
 				return err
 			}
-			stamp, err := allotStamp(ctx, tx, row, a)
+			stamp, shared, err := allotStamp(ctx, tx, row, a)
 			if err != nil {
 				return err
+			}
+			if shared {
+				begin.Text = strings.TrimSpace(begin.Text + " creation time " + stamp + " is shared with the delivery before;")
 			}
 			if len(skipped) > 0 {
 				begin.Text = strings.TrimSpace(begin.Text + " passed over, still in use: " + ranges(skipped))
@@ -91,22 +95,23 @@ func unfinished(ctx context.Context, tx *sql.Tx, d exchange.Delivery) (map[strin
 	return names, rows.Err()
 }
 
-func allotStamp(ctx context.Context, tx *sql.Tx, d exchange.Delivery, a exchange.Allotment) (string, error) {
+// allotStamp allots the creation time; shared tells that the one before has the same.
+func allotStamp(ctx context.Context, tx *sql.Tx, d exchange.Delivery, a exchange.Allotment) (stamp string, shared bool, err error) {
 	var last string
-	err := tx.QueryRowContext(ctx, `SELECT last FROM creation_time WHERE owner = ? AND verfahren = ?`, d.Owner, a.Verfahren).Scan(&last)
-	if err != nil && err != sql.ErrNoRows {
-		return "", err
+	err = tx.QueryRowContext(ctx, `SELECT last FROM creation_time WHERE owner = ? AND verfahren = ?`, d.Owner, a.Verfahren).Scan(&last)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", false, err
 	}
 	stamp, wait, err := a.Stamp(d.TakenAt, last)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	if !wait.IsZero() {
-		return "", &exchange.WaitError{Until: wait}
+		return "", false, &exchange.WaitError{Until: wait}
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO creation_time (owner, verfahren, last) VALUES (?, ?, ?)
 		ON CONFLICT (owner, verfahren) DO UPDATE SET last = excluded.last`, d.Owner, a.Verfahren, stamp)
-	return stamp, err
+	return stamp, stamp == last, err
 }
 
 // ranges writes 17, 18, 19, 25 as "017-019, 025".

@@ -6,7 +6,7 @@
 // transfer number): one transaction checks that the row is still in the state
 // the caller believes, moves it by the table in package exchange, writes the
 // event and sets what is due next. A move from another state changes nothing
-// and returns [ErrMoved].
+// and returns [exchange.ErrMoved].
 //
 // SQLite runs in WAL mode with synchronous=FULL and one writing connection. A
 // ledger is opened for writing by one process at a time; readers (the queue

@@ -103,7 +103,9 @@ func (l *Ledger) Due(ctx context.Context, now time.Time, limit int, busy []int64
 // outcome is unknown first, else the longest waiting that is sealed, due, and,
 // if strict, has no unfinished predecessor by UNB 0020 (99999 is followed by
 // 00001) from the same sender to the same recipient in the same mode. Files
-// just taken from the same account and not yet read count as predecessors too.
+// just taken from the same account and not yet read count as predecessors too;
+// one that is held, rejected or missing does not. References further apart than
+// 9,999 are not compared: over the wrap three of them could wait for one another.
 // Without one the error wraps [exchange.ErrNotFound].
 func (l *Ledger) NextToSend(ctx context.Context, now time.Time, partner string, strict bool) (exchange.Delivery, error) {
 	what := `partner = ? AND direction = 'out' AND state IN ('unknown', 'sealed') AND due <= ?`
@@ -111,14 +113,10 @@ func (l *Ledger) NextToSend(ctx context.Context, now time.Time, partner string, 
 		what += ` AND (state = 'unknown' OR kind = 'answer' OR NOT EXISTS (
 			SELECT 1 FROM delivery p WHERE p.direction = 'out' AND p.sender = d.sender AND p.recipient = d.recipient AND p.mode = d.mode
 				AND p.state IN ('routed', 'sealed', 'sending', 'unknown') AND p.id <> d.id
-				AND (CAST(d.reference AS INTEGER) - CAST(p.reference AS INTEGER) + 99999) % 99999 BETWEEN 1 AND 49999)
-			AND NOT EXISTS (SELECT 1 FROM delivery t WHERE t.state = 'taken' AND t.account = d.account AND t.due <= ?))`
+				AND (CAST(d.reference AS INTEGER) - CAST(p.reference AS INTEGER) + 99999) % 99999 BETWEEN 1 AND 9999)
+			AND NOT EXISTS (SELECT 1 FROM delivery t WHERE t.state = 'taken' AND t.account = d.account))`
 	}
-	args := []any{partner, now.UnixNano()}
-	if strict {
-		args = append(args, now.UnixNano())
-	}
-	return one(ctx, l.read, what+` ORDER BY state = 'unknown' DESC, id LIMIT 1`, args...)
+	return one(ctx, l.read, what+` ORDER BY state = 'unknown' DESC, id LIMIT 1`, partner, now.UnixNano())
 }
 
 // NextDue returns the earliest due time later than after, zero when there is none.
@@ -141,8 +139,8 @@ func (l *Ledger) SameIdentity(ctx context.Context, owner, verfahren, created str
 	return query(ctx, l.read, `owner = ? AND created = ? AND direction = 'in' AND substr(transfer_name, 1, 5) = ? ORDER BY id`, owner, created, verfahren)
 }
 
-// RejectedBefore returns our latest rejected delivery with this sender,
-// recipient, mode and content name, which a new file corrects; the error wraps
+// RejectedBefore returns the latest rejected delivery that came in by this
+// account under this name before another one, which corrects it; the error wraps
 // [exchange.ErrNotFound] if there is none.
 func (l *Ledger) RejectedBefore(ctx context.Context, account, name string, before int64) (exchange.Delivery, error) {
 	return one(ctx, l.read, `direction = 'out' AND account = ? AND name = ? AND state = 'rejected' AND id < ? ORDER BY id DESC LIMIT 1`, account, name, before)

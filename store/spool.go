@@ -137,7 +137,22 @@ func (s *Spool) Remove(token string) error {
 	return s.sync(".")
 }
 
-// Tokens lists all tokens, in name order.
+// aside is the folder of tokens that no row knows.
+const aside = "orphans"
+
+// SetAside moves everything of a token into the folder "orphans" of the spool,
+// where an operator may look at it; nothing removes it from there.
+func (s *Spool) SetAside(token string) error {
+	if err := s.folder(aside); err != nil {
+		return err
+	}
+	if err := s.root.Rename(token, filepath.Join(aside, token)); err != nil {
+		return err
+	}
+	return errors.Join(s.sync(aside), s.sync("."))
+}
+
+// Tokens lists all tokens, in name order, those set aside left out.
 func (s *Spool) Tokens() ([]string, error) {
 	entries, err := fs.ReadDir(s.root.FS(), ".")
 	if err != nil {
@@ -145,7 +160,7 @@ func (s *Spool) Tokens() ([]string, error) {
 	}
 	var out []string
 	for _, e := range entries {
-		if e.IsDir() {
+		if e.IsDir() && e.Name() != aside {
 			out = append(out, e.Name())
 		}
 	}
