@@ -1,13 +1,16 @@
 package pipeline_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"gateway301/annex"
 	"gateway301/channels"
+	"gateway301/channels/folder"
 	"gateway301/exchange"
 	"gateway301/sample"
 	"gateway301/store"
@@ -210,5 +213,74 @@ func TestOneBadFileHoldsUpNoOther(t *testing.T) {
 		must(t, a.back.look())
 		equal(t, "handed over", a.back.got(content), 1)
 		equal(t, "left in place", len(names(t, w.in)), 2)
+	})
+}
+
+// A foreign file appears under our name between our look and our publication. It
+// is never replaced and never taken for ours, not after a release either.
+func TestForeignFileUnderOurName(t *testing.T) {
+	for _, auf := range []bool{false, true} {
+		bubble(t, func(t *testing.T) {
+			w := newWorld(t)
+			h := w.hospital
+			d := h.take(nord, "aufn.edi", file(t, sample.FileOptions{}))
+			var foreigner string
+			h.line.before = func(_ context.Context, op, name string) error {
+				if op == "put" && isAUF(name) == auf && foreigner == "" {
+					foreigner = filepath.Join(w.in, name)
+					size := annex.AuftragsdateiSize
+					if !auf {
+						size = int(h.row(d.ID).SealedSize)
+					}
+					must(t, os.WriteFile(foreigner, make([]byte, size), 0o600))
+				}
+				return nil
+			}
+			h.finish()
+			h.wants(d.ID, exchange.Held, exchange.NameTaken)
+			h.operator()
+			h.finish()
+			content, err := os.ReadFile(foreigner)
+			must(t, err)
+			if len(bytes.Trim(content, "\x00")) != 0 {
+				t.Error("the foreign file was replaced")
+			}
+			if auf { // our payload stands there: the number stays, and somebody must clear the name
+				h.wants(d.ID, exchange.Held, exchange.NameTaken)
+				must(t, os.Remove(foreigner))
+				h.operator()
+				h.finish()
+			}
+			got := h.wants(d.ID, exchange.Delivered, exchange.NoCause)
+			want := "TKRH0001" // another number than the foreign file has
+			if auf {
+				want = "TKRH0000"
+			}
+			equal(t, "transfer name", got.TransferName, want)
+			w.pairStands(w.in, got.TransferName)
+		})
+	}
+}
+
+// Where the partner forbids temporary names, a cut can leave half an
+// Auftragsdatei under its final name. It is ours, and is written anew.
+func TestHalfAnAuftragsdateiWithoutTemporaryNames(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		h := w.hospital
+		way, err := folder.New(folder.Settings{OutDir: w.in, InDir: w.out, Temporary: channels.Temporary{Kind: channels.None}})
+		must(t, err)
+		h.line.Channel = way
+		d := h.take(nord, "aufn.edi", file(t, sample.FileOptions{}))
+		h.line.at, h.line.fault = 7, fault{err: channels.ErrUnknown}
+		h.line.after = func(_, name string) {
+			if isAUF(name) {
+				must(t, os.Truncate(filepath.Join(w.in, name), 100))
+				h.line.after = nil
+			}
+		}
+		h.finish()
+		got := h.wants(d.ID, exchange.Delivered, exchange.NoCause)
+		w.standsOnce(got, "after the cut")
 	})
 }

@@ -348,8 +348,15 @@ func (g *gateway) finish() int {
 		g.run()
 		var next time.Time
 		for _, d := range g.rows(store.Filter{}) {
-			if d.State.Class() == exchange.InWork && !d.Due.IsZero() && (next.IsZero() || d.Due.Before(next)) {
-				next = d.Due
+			if d.State.Class() != exchange.InWork || d.Due.IsZero() {
+				continue
+			}
+			due := d.Due
+			if !due.After(time.Now()) { // due, and yet nothing was done: it waits for another, or for its partner
+				due = time.Now().Add(time.Minute)
+			}
+			if next.IsZero() || due.Before(next) {
+				next = due
 			}
 		}
 		stops, err := g.ledger.Stopped(g.t.Context())
@@ -359,9 +366,6 @@ func (g *gateway) finish() int {
 		}
 		if runs == 50 {
 			g.t.Fatalf("still in work after %d runs: %s", runs, g.story())
-		}
-		if !next.After(time.Now()) { // due, and yet nothing was done: the partner is down or stopped
-			next = time.Now().Add(time.Minute)
 		}
 		time.Sleep(time.Until(next))
 	}
