@@ -495,3 +495,31 @@ func checkEMail(a *Auftragsdatei) (string, bool) {
 	}
 	return "", true
 }
+
+// A FieldValue is one field of the record as a reader sees it.
+type FieldValue struct {
+	Number   int
+	Name     string
+	From, To int    // positions in the record, from 1, both inclusive
+	Value    string // text without filling blanks, numbers in decimal
+}
+
+// Fields are the 37 fields in the order of the record.
+func (a Auftragsdatei) Fields() []FieldValue {
+	var out []FieldValue
+	from := 1
+	for i, f := range layout() {
+		v := FieldValue{Number: i + 1, Name: f.name, From: from, To: from + f.length - 1}
+		switch ref := f.ref(&a).(type) {
+		case *string:
+			v.Value = *ref
+		case *int:
+			v.Value = strconv.Itoa(*ref)
+		case *int64:
+			v.Value = strconv.FormatInt(*ref, 10)
+		}
+		out = append(out, v)
+		from += f.length
+	}
+	return out
+}

@@ -55,6 +55,29 @@ func ValidIK(s string) error {
 	return nil
 }
 
+// IKClass names the Klassifikation of an IK by its first two digits, in German
+// (ARGE IK, Rundschreiben 04/2013); empty for one that is not known.
+func IKClass(ik string) string {
+	if len(ik) < 2 {
+		return ""
+	}
+	switch ik[:2] {
+	case "10":
+		return "Krankenkasse"
+	case "18":
+		return "Pflegekasse"
+	case "26":
+		return "Krankenhaus"
+	case "46":
+		return "Pflegedienst"
+	case "66":
+		return "Rechenzentrum oder Abrechnungsstelle"
+	case "97", "98", "99":
+		return "zur eigenen Verwendung"
+	}
+	return ""
+}
+
 // ikCheckDigit computes the ninth digit of an IK from its first eight: digits 3
 // to 8 by the weights 2,1,2,1,2,1, the cross sums of the products added, modulo
 // 10 (ARGE IK, Rundschreiben 04/2013). The first two digits do not count.

@@ -38,7 +38,7 @@ func (r Rule) Mark() string {
 		return "row"
 	case strings.HasPrefix(r.Source, srcOwn), r.Source == srcIK:
 		return "R"
-	case strings.HasPrefix(r.Source, "C301"):
+	case strings.HasPrefix(r.Source, "C301"), strings.HasPrefix(r.Source, "CPX"), strings.HasPrefix(r.Source, "LAB"):
 		return "S2"
 	}
 	return "S1"
@@ -67,8 +67,14 @@ func (t *Tables) Rules() []Rule {
 		return rules
 	}
 	for _, l := range t.Lists(time.Time{}) {
-		source := srcRow + ": " + l.Basis.String()
-		rules = append(rules, Rule{l.Rule, 3, Error, "Schlüssel steht nicht in der Liste " + l.Title + " (%s)", "code is not in the list " + l.Title + " (%s)", source})
+		source, severity := srcOwn, Warning
+		if len(l.Basis.Sources) > 0 {
+			source = strings.Join(l.Basis.Sources, ", ")
+		}
+		if l.Basis.Firm {
+			severity = Error
+		}
+		rules = append(rules, Rule{l.Rule, 3, severity, "Schlüssel steht nicht in der Liste " + l.Title + " (%s)", "code is not in the list " + l.Title + " (%s)", source})
 	}
 	slices.SortFunc(rules, func(a, b Rule) int { return cmp.Or(cmp.Compare(a.Stage, b.Stage), cmp.Compare(a.Code, b.Code)) })
 	return rules

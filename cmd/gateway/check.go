@@ -1,51 +1,265 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"runtime"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
+	"golang.org/x/sync/errgroup"
 
 	"gateway301/annex"
+	"gateway301/config"
 )
 
+// checkFlags are what gateway check is told.
+type checkFlags struct {
+	stage, last                                     int
+	version, auf, config, partners, now, tables, vf string
+	json                                            bool
+}
+
 func newCheckCommand() *cobra.Command {
-	var asJSON bool
+	var f checkFlags
 	c := &cobra.Command{
 		Use:   "check FILE...",
-		Short: "Check the envelope of § 301 files",
-		Long: `Check files as the gateway checks them before sending: UNA, UNB, UNH, UNT, UNZ,
-counts, references, IKs, Anwendungsreferenz. Every finding names segment, element
-and byte offset. "-" reads standard input. Exit code 7 when a file has an error.`,
+		Short: "Check § 301 files, stages 1 to 4",
+		Long: `Check files as an Annahmestelle would: envelope (stage 1), segment tables (stage
+2), contents (stage 3) and, with -c, the payer's own checks (stage 4). Every
+finding names message, segment, element and byte offset. Rules that need what was
+not given are reported as not checked. "-" reads standard input. Exit code 7 when
+a file has an error.`,
 		Args: cobra.MinimumNArgs(1),
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON lines: findings, then one line per file")
-	c.RunE = func(c *cobra.Command, args []string) error {
-		bad := 0
-		for _, path := range args {
-			rep, err := checkFile(c.Context(), path, c.InOrStdin())
-			if err != nil {
-				return err
-			}
-			if rep.Errors > 0 {
-				bad++
-			}
-			if err := printReport(c, path, rep, asJSON); err != nil {
-				return err
-			}
-		}
-		if bad > 0 {
-			return codeError{code: exitFindings}
-		}
-		return nil
-	}
+	flags := c.Flags()
+	flags.IntVar(&f.stage, "stage", 0, "last stage that is checked, 1 to 4 (default all)")
+	flags.StringVar(&f.version, "version-date", "", "day by which versions, tables and codes are judged, JJJJ-MM-TT (default the day of admission)")
+	flags.StringVar(&f.auf, "auf", "", "the Auftragsdatei of the file")
+	flags.StringVarP(&f.config, "config", "c", "", "configuration file: known partners and checks of stage 4")
+	flags.StringVar(&f.partners, "partners", "", "YAML file with the IKs of known senders, recipients, accepting and physical")
+	flags.IntVar(&f.last, "last-reference", 0, "UNB reference of the file before from this sender")
+	flags.StringVar(&f.now, "now", "", "time of processing, JJJJ-MM-TTThh:mm (default now)")
+	flags.StringVar(&f.tables, "tables", "", "folder with messages/ and lists/ that add to or override the built-in tables")
+	flags.StringVar(&f.vf, "procedure", "krh", "Verfahren: "+strings.Join(annex.ProcedureNames(), ", "))
+	flags.BoolVar(&f.json, "json", false, "print JSON lines: findings, then one line per file")
+	c.RunE = func(c *cobra.Command, args []string) error { return f.run(c, args) }
 	return c
 }
 
-func checkFile(ctx context.Context, path string, stdin io.Reader) (annex.Report, error) {
+// A checked file waits for its turn to be printed.
+type checked struct {
+	rep  annex.Report
+	err  error
+	done chan struct{}
+}
+
+// run checks the files, several at a time, and prints them in order.
+func (f *checkFlags) run(c *cobra.Command, args []string) error {
+	o, err := f.options()
+	if err != nil {
+		return err
+	}
+	results := make([]checked, len(args))
+	for i := range results {
+		results[i].done = make(chan struct{})
+	}
+	ctx, cancel := context.WithCancel(c.Context())
+	work, ctx := errgroup.WithContext(ctx)
+	defer work.Wait() //nolint:errcheck // each result holds its own error
+	defer cancel()
+	work.SetLimit(runtime.GOMAXPROCS(0))
+	go func() {
+		for i, path := range args {
+			work.Go(func() error {
+				defer close(results[i].done)
+				results[i].rep, results[i].err = checkFile(ctx, path, c.InOrStdin(), o)
+				return nil
+			})
+		}
+	}()
+	rules := make(map[string]annex.Rule)
+	for _, r := range o.Tables.Rules() {
+		rules[r.Code] = r
+	}
+	bad := 0
+	for i, path := range args {
+		<-results[i].done
+		if err := results[i].err; err != nil {
+			return err
+		}
+		if results[i].rep.Errors > 0 {
+			bad++
+		}
+		if err := printReport(c, path, results[i].rep, rules, f.json); err != nil {
+			return err
+		}
+	}
+	if bad > 0 {
+		return codeError{code: exitFindings}
+	}
+	return nil
+}
+
+// options turns the flags into what annex wants.
+func (f *checkFlags) options() (annex.CheckOptions, error) {
+	o := annex.CheckOptions{Stage: f.stage, LastReference: f.last, Confirmed: true}
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		return o, err
+	}
+	switch {
+	case f.stage < 0 || f.stage > 4:
+		return o, usageError{fmt.Errorf("--stage %d: 1 to 4", f.stage)}
+	case f.last < 0 || f.last > 99999:
+		return o, usageError{fmt.Errorf("--last-reference %d: 1 to 99999", f.last)}
+	}
+	if o.Now = time.Now().In(zone); f.now != "" {
+		if o.Now, err = parseMoment(f.now, zone); err != nil {
+			return o, usageError{fmt.Errorf("--now: %w", err)}
+		}
+	}
+	if f.version != "" {
+		if o.VersionDate, err = time.ParseInLocation(time.DateOnly, f.version, zone); err != nil {
+			return o, usageError{fmt.Errorf("--version-date: %w", err)}
+		}
+	}
+	if o.Procedure, err = annex.ProcedureProfile(f.vf); err != nil {
+		return o, usageError{err}
+	}
+	if o.Tables, err = loadTables(f.tables); err != nil {
+		return o, err
+	}
+	if f.auf != "" {
+		if o.Order, err = readAuf(f.auf); err != nil {
+			return o, err
+		}
+	}
+	if err := f.fromConfig(&o); err != nil {
+		return o, err
+	}
+	if f.partners != "" {
+		o.Partners, err = readPartners(f.partners)
+	}
+	return o, err
+}
+
+// fromConfig takes known partners and stage 4 from a configuration.
+func (f *checkFlags) fromConfig(o *annex.CheckOptions) error {
+	if f.config == "" {
+		return nil
+	}
+	file, problems, err := config.Load(f.config)
+	if err == nil {
+		err = problems.Err()
+	}
+	if err != nil {
+		return err
+	}
+	o.Partners = knownPartners(file)
+	checks, err := newChecks(file)
+	if err == nil && checks != nil {
+		o.Checks, err = checks()
+	}
+	return err
+}
+
+// knownPartners lists the IKs that a configuration names. A route for any
+// recipient means that recipients cannot be judged.
+func knownPartners(file *config.File) *annex.Partners {
+	p := &annex.Partners{}
+	for _, i := range file.Identities {
+		p.Senders = append(p.Senders, i.IK)
+		p.Recipients = append(p.Recipients, i.IK)
+	}
+	for _, x := range file.Partners {
+		p.Senders = append(p.Senders, x.IK)
+		p.Physical = append(p.Physical, x.IK)
+		p.Recipients = append(p.Recipients, x.IK)
+	}
+	p.Physical = append(p.Physical, p.Senders...)
+	for _, m := range file.SpeaksFor {
+		p.Senders = append(append(p.Senders, m.Owner), m.UNBSenders...)
+		p.Physical = append(p.Physical, m.Physical...)
+	}
+	for _, r := range file.Routes {
+		if len(r.Recipients) == 0 {
+			p.Recipients = nil
+			break
+		}
+		p.Recipients = append(p.Recipients, r.Recipients...)
+	}
+	return p
+}
+
+// parseMoment reads a local time, with or without its zone.
+func parseMoment(s string, zone *time.Location) (time.Time, error) {
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return t.In(zone), nil
+	}
+	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04"} {
+		if t, err := time.ParseInLocation(layout, s, zone); err == nil {
+			return t, nil
+		}
+	}
+	return time.ParseInLocation(time.DateOnly, s, zone)
+}
+
+// loadTables loads the built-in tables and those of a folder, if one is named.
+func loadTables(dir string) (*annex.Tables, error) {
+	if dir == "" {
+		return annex.LoadTables()
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, &fs.PathError{Op: "open", Path: dir, Err: errors.New("no folder")}
+	}
+	t, err := annex.LoadTables(os.DirFS(dir))
+	if err != nil {
+		return nil, codeError{exitConfig, fmt.Sprintf("%s: %v", dir, err)}
+	}
+	return t, nil
+}
+
+// A partnersFile is the form of --partners.
+type partnersFile struct {
+	Senders    []string `yaml:"senders"`
+	Recipients []string `yaml:"recipients"`
+	Accepting  []string `yaml:"accepting"`
+	Physical   []string `yaml:"physical"`
+}
+
+func readPartners(path string) (*annex.Partners, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var p partnersFile
+	d := yaml.NewDecoder(bytes.NewReader(b))
+	d.KnownFields(true)
+	if err := d.Decode(&p); err != nil && err != io.EOF {
+		return nil, codeError{exitConfig, fmt.Sprintf("%s: %v", path, err)}
+	}
+	for _, ik := range slices.Concat(p.Senders, p.Recipients, p.Accepting, p.Physical) {
+		if annex.Placeholder(ik) || annex.ValidIK(ik) != nil {
+			return nil, codeError{exitConfig, fmt.Sprintf("%s: %q is no valid IK", path, ik)}
+		}
+	}
+	return (*annex.Partners)(&p), nil
+}
+
+func checkFile(ctx context.Context, path string, stdin io.Reader, o annex.CheckOptions) (annex.Report, error) {
 	in := stdin
 	if path != "-" {
 		f, err := os.Open(path)
@@ -55,11 +269,7 @@ func checkFile(ctx context.Context, path string, stdin io.Reader) (annex.Report,
 		defer f.Close()
 		in = f
 	}
-	zone, err := time.LoadLocation("Europe/Berlin")
-	if err != nil {
-		return annex.Report{}, err
-	}
-	return annex.Check(ctx, in, annex.CheckOptions{Now: time.Now().In(zone)})
+	return annex.Check(ctx, in, o)
 }
 
 // A foundLine is the stable JSON form of a finding.
@@ -70,46 +280,85 @@ type foundLine struct {
 	Official  bool   `json:"official"`
 	Severity  string `json:"severity"`
 	Message   int64  `json:"message"`
-	Number    int64  `json:"segment_number"`
-	Segment   string `json:"segment"`
+	Segment   int64  `json:"segment"` // running number in the file
+	Tag       string `json:"tag"`
 	Element   int    `json:"element"`
 	Component int    `json:"component"`
 	Offset    int64  `json:"offset"`
 	Text      string `json:"text"`
+	Basis     string `json:"basis,omitempty"`
+	Next      string `json:"next,omitempty"`
 }
 
 // A verdictLine is the stable JSON form of a file's result.
 type verdictLine struct {
-	File     string `json:"file"`
-	Segments int64  `json:"segments"`
-	Messages int64  `json:"messages"`
-	Verdict  string `json:"verdict"`
-	Findings int    `json:"findings"`
+	File       string      `json:"file"`
+	Segments   int64       `json:"segments"`
+	Messages   int64       `json:"messages"`
+	Verdict    string      `json:"verdict"`
+	Findings   int         `json:"findings"`
+	NotChecked []string    `json:"not_checked"` // rules that need what was not given
+	Stages     []stageLine `json:"stages"`
 }
 
-func printReport(c *cobra.Command, path string, rep annex.Report, asJSON bool) error {
+// A stageLine counts the messages of a file by what became of them in a stage.
+type stageLine struct {
+	Stage      int   `json:"stage"`
+	Passed     int64 `json:"passed"`
+	Failed     int64 `json:"failed"`
+	NotChecked int64 `json:"not_checked"`
+}
+
+func printReport(c *cobra.Command, path string, rep annex.Report, rules map[string]annex.Rule, asJSON bool) error {
 	w := c.OutOrStdout()
 	for _, f := range rep.Findings {
-		text := words(c, f.Text, f.TextEN)
+		text, next := words(c, f.Text, f.TextEN), ""
+		if r, known := rules[f.Code]; known {
+			de, en := r.NextStep()
+			next = words(c, de, en)
+		}
 		var err error
 		if asJSON {
-			err = writeJSONLine(w, foundLine{path, f.Stage, f.Code, f.Official, string(f.Severity), f.Message, f.SegmentNumber, f.Segment, f.Element, f.Component, f.Offset, text})
+			err = writeJSONLine(w, foundLine{path, f.Stage, f.Code, f.Official, string(f.Severity), f.Message, f.SegmentNumber, f.Segment, f.Element, f.Component, f.Offset, text, f.Basis, next})
 		} else {
-			_, err = fmt.Fprintf(w, "%s: %s %s: %s (%s)\n", path, severity(c, f.Severity), f.Code, text, where(c, f))
+			own := ""
+			if f.Basis == annex.OwnCheck {
+				own = words(c, ", eigene Plausibilitätsprüfung", ", own plausibility check")
+			}
+			_, err = fmt.Fprintf(w, "%s: %s %s: %s (%s%s). %s\n", path, severity(c, f.Severity), f.Code, text, where(c, f), own, next)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	if asJSON {
-		return writeJSONLine(w, verdictLine{path, rep.Segments, rep.Messages, string(rep.Verdict), rep.Errors + rep.Warnings})
+		line := verdictLine{path, rep.Segments, rep.Messages, string(rep.Verdict), rep.Errors + rep.Warnings, slices.Concat([]string{}, rep.NotChecked), nil}
+		for i, s := range rep.Stages {
+			line.Stages = append(line.Stages, stageLine{i + 1, s.Passed, s.Failed, s.NotChecked})
+		}
+		return writeJSONLine(w, line)
 	}
 	if more := rep.Errors + rep.Warnings - len(rep.Findings); more > 0 {
 		fmt.Fprintf(w, words(c, "%s: … und %d weitere\n", "%s: … and %d more\n"), path, more)
 	}
+	if missing := notChecked(c, rep); missing != "" {
+		fmt.Fprintf(w, words(c, "%s: nicht geprüft: %s\n", "%s: not checked: %s\n"), path, missing)
+	}
 	_, err := fmt.Fprintf(w, words(c, "%s: %s; %d Nachrichten, %d Segmente, %d Fehler, %d Hinweise\n", "%s: %s; %d messages, %d segments, %d errors, %d warnings\n"),
 		path, verdictName(c, rep.Verdict), rep.Messages, rep.Segments, rep.Errors, rep.Warnings)
 	return err
+}
+
+// notChecked lists rules whose input was not given, and stages that some messages
+// did not reach.
+func notChecked(c *cobra.Command, rep annex.Report) string {
+	parts := slices.Clone(rep.NotChecked)
+	for i, s := range rep.Stages {
+		if s.NotChecked > 0 {
+			parts = append(parts, fmt.Sprintf(words(c, "Stufe %d in %d Nachrichten", "stage %d in %d messages"), i+1, s.NotChecked))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 func severity(c *cobra.Command, s annex.Severity) string {
