@@ -327,7 +327,8 @@ func (r *Reader) fill() error {
 	return nil
 }
 
-// read makes room in the buffer and reads once.
+// read makes room in the buffer and reads once. It is not called with a NUL
+// marked, but for a UNA that is itself cut by one and so ends the reading.
 func (r *Reader) read() {
 	if drop := r.pos &^ (chunk - 1); drop > 0 { // whole chunks, so that the marks keep their bits
 		copy(r.buf, r.buf[drop:r.end])
@@ -346,9 +347,6 @@ func (r *Reader) read() {
 			}
 		}
 		r.rn, r.ri = len(rels), 0
-		if r.nul >= 0 {
-			r.nul -= drop
-		}
 		r.base += int64(drop)
 		r.pos -= drop
 		r.scanned -= drop

@@ -349,3 +349,66 @@ func TestReaderManyLineBreaks(t *testing.T) {
 		t.Errorf("%d segments, buffer of %d", n, len(r.buf))
 	}
 }
+
+// Positions are right where 32 bits no longer hold them.
+func TestReaderBeyond4GiB(t *testing.T) {
+	part := []byte("TXT+" + strings.Repeat("x", 60<<10) + "'")
+	times := int64(4<<30)/int64(len(part)) + 2
+	r := NewReader(io.MultiReader(&repeat{part: part, times: times}, strings.NewReader("NAD+a:b?")), Options{})
+	n := int64(0)
+	for {
+		s, err := r.Next()
+		if err == nil {
+			if s.Offset() != n*int64(len(part)) || s.Number() != n+1 {
+				t.Fatalf("segment %d at %d", s.Number(), s.Offset())
+			}
+			n++
+			continue
+		}
+		var se *SyntaxError
+		want := Pos{Offset: times*int64(len(part)) + 8, Segment: times + 1, Tag: "NAD", Element: 1, Component: 2}
+		if !errors.As(err, &se) || se.Err != ErrDanglingRelease || se.Pos != want {
+			t.Fatalf("%v, want it at %v", err, want)
+		}
+		break
+	}
+	if n != times || len(r.buf) > defaultSegment+block {
+		t.Errorf("%d segments of %d, buffer of %d", n, times, len(r.buf))
+	}
+}
+
+// A release character in front of every border of chunk, block and buffer, and
+// behind it all that can be released.
+func TestReaderReleaseAtEveryBorder(t *testing.T) {
+	for _, border := range []int{chunk, block, readLen} {
+		for at := border - 70; at < border+70; at++ {
+			for _, c := range "+:?'x" {
+				in := "UNB+" + strings.Repeat("y", max(0, at-4)) + "?" + string(c) + "z+1'UNZ+" + strings.Repeat("w", 100) + "'"
+				r := NewReader(strings.NewReader(in), Options{})
+				s, err := r.Next()
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := in[4:max(4, at)] + string(c) + "z"
+				if got := s.Value(1, 1); string(got) != want || string(s.Value(2, 1)) != "1" {
+					t.Fatalf("%q released at %d: value of %d bytes ends with %q", c, at, len(got), got[max(0, len(got)-4):])
+				}
+				if s, err = r.Next(); err != nil || !s.Is("UNZ") {
+					t.Fatalf("%q released at %d: %v", c, at, err)
+				}
+			}
+		}
+	}
+}
+
+// A segment without an end does not fill the memory.
+func TestReaderEndlessSegment(t *testing.T) {
+	src := &repeat{part: bytes.Repeat([]byte("UNB+"), 1000), times: 1 << 40}
+	r := NewReader(src, Options{})
+	if _, err := r.Next(); !errors.Is(err, ErrSegmentTooLong) {
+		t.Fatal(err)
+	}
+	if len(r.buf) > defaultSegment+block {
+		t.Errorf("buffer of %d", len(r.buf))
+	}
+}
