@@ -20,6 +20,7 @@ func (r *reader) check(f *File) {
 	names := r.checkNames(f)
 	r.checkIdentities(f)
 	r.checkTrust(f)
+	r.checkExceptions(f)
 	r.checkOutboxes(f)
 	for i := range f.Partners {
 		r.checkPartner(&f.Partners[i], row("partners", i))
@@ -95,6 +96,18 @@ func (r *reader) checkTrust(f *File) {
 	sends := slices.ContainsFunc(f.Partners, func(p Partner) bool { return p.sends() }) // files or answers
 	if sends && !r.has("trust.certificates") {
 		r.fault(CodeMissing, "trust", `"trust.certificates" is missing`, "without the partners' certificates nothing can be encrypted")
+	}
+}
+
+// checkExceptions finds rows that speak of the same IK.
+func (r *reader) checkExceptions(f *File) {
+	seen := map[string]int{}
+	for i, e := range f.Trust.Exceptions {
+		if first, ok := seen[e.IK]; ok && e.IK != "" {
+			r.fault(CodeTwice, row("trust.exceptions", i)+".ik", "IK "+e.IK+" has an exception already", "in "+row("trust.exceptions", first)+"; keep one")
+			continue
+		}
+		seen[e.IK] = i
 	}
 }
 

@@ -41,11 +41,11 @@ func world(t testing.TB) string {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"keys/nord.key.pem", "keys/ssh", "keys/ssh_host"} {
+	for _, name := range []string{"keys/nord.key.pem", "keys/nord.p12", "keys/ssh", "keys/ssh_host"} {
 		write(name, "invented\n", 0o600)
 	}
 	for _, name := range []string{
-		"keys/nord.cert.pem", "keys/sued.cert.pem", "keys/chain.pem", "keys/kasse.pem", "insured.txt", "keys/open.key.pem", "taken/quarantine/nord",
+		"keys/nord.cert.pem", "keys/sued.cert.pem", "keys/chain.pem", "keys/kasse.pem", "keys/old.p7c", "keys/ca.crl", "insured.txt", "keys/open.key.pem", "taken/quarantine/nord",
 	} {
 		write(name, "invented\n", 0o644)
 	}
@@ -97,7 +97,7 @@ func TestFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	f, ps, err := Load(path)
-	if err != nil || len(ps) > 0 {
+	if err != nil || len(ps) != 1 || ps[0].Code != CodeWeak { // of the exception, each time
 		t.Fatalf("%v\n%s", err, lines(ps))
 	}
 	in := func(name string) string { return filepath.Join(dir, name) }
@@ -120,6 +120,7 @@ func TestFull(t *testing.T) {
 		return len(got) == 1 && string(got[0].Marshal()) == string(key.Marshal())
 	}
 	nord, sued := f.Outboxes[0], f.Outboxes[1]
+	nordKeys, exceptions := f.Identities[0].Keys, f.Trust.Exceptions
 	a, ost, west := f.Partners[0], f.Partners[1], f.Partners[2]
 	for name, ok := range map[string]bool{
 		"path":       f.Path == path,
@@ -129,10 +130,18 @@ func TestFull(t *testing.T) {
 		"disk-floor": f.DiskFloor == 512<<20,
 
 		"identities":  len(f.Identities) == 2 && f.Identities[1].IK == "260500016" && f.Identities[1].Name == "Klinikum Süd",
-		"key":         f.Identities[0].Key.String() == "file:keys/nord.key.pem" && f.Identities[1].Key.String() == "credential:sued-key",
-		"certificate": f.Identities[0].Certificate == in("keys/nord.cert.pem"),
+		"key":         nordKeys[0].Key.String() == "file:keys/nord.key.pem" && nordKeys[0].Password.String() == "env:GATEWAY_TEST_PASSWORD" && f.Identities[1].Keys[0].Key.String() == "credential:sued-key",
+		"more keys":   len(nordKeys) == 3 && nordKeys[1].Certificate == "" && nordKeys[2].Certificate == in("keys/old.p7c") && len(f.Identities[1].Keys) == 1,
+		"own copy":    f.Identities[0].OwnCopy && !f.Identities[1].OwnCopy,
+		"certificate": nordKeys[0].Certificate == in("keys/nord.cert.pem"),
 		"inbox":       f.Identities[1].Inbox == in("inbox/sued"),
 		"trust":       slices.Equal(f.Trust.Roots, []string{in("keys/chain.pem")}) && slices.Equal(f.Trust.Certificates, []string{in("keys/partners"), in("keys/kasse.pem")}),
+
+		"crls": slices.Equal(f.Trust.CRLs, []string{in("keys/ca.crl")}),
+		"exception": len(exceptions) == 2 && exceptions[0].IK == "109910000" && exceptions[0].Certificate == in("keys/kasse.pem") && exceptions[0].ShortKey &&
+			exceptions[0].Write == WriteLegacyPKCS1 && slices.Equal(exceptions[0].Read, []OldForm{OldKeyTransport, OldSignature, OldHashes}) &&
+			exceptions[0].Reason == "its program reads nothing newer" && exceptions[0].Until.Equal(time.Date(2027, 1, 1, 0, 0, 0, 0, berlin)),
+		"exception defaults": exceptions[1].Write == WriteSECON && !exceptions[1].Weak(),
 
 		"outbox": nord.Name == "nord" && nord.Path == in("outbox/nord") && nord.Owner == "260500005" && nord.Physical == "260500005" &&
 			nord.Mode == exchange.Production && nord.Marker == ".ok" && nord.Looks == 5 && nord.Every == time.Second && nord.MaxSize == 2<<30 &&
@@ -176,10 +185,10 @@ func TestFull(t *testing.T) {
 			t.Errorf("%s is not as written", name)
 		}
 	}
-	if v, err := f.Identities[0].Key.Bytes(); err != nil || string(v) != "invented\n" {
+	if v, err := nordKeys[0].Key.Bytes(); err != nil || string(v) != "invented\n" {
 		t.Errorf("key by file: %q, %v", v, err)
 	}
-	if v, err := f.Identities[1].Key.Bytes(); err != nil || string(v) != "invented\n" {
+	if v, err := f.Identities[1].Keys[0].Key.Bytes(); err != nil || string(v) != "invented\n" {
 		t.Errorf("key by credential: %q, %v", v, err)
 	}
 	if v, err := a.SFTP.Password.Password(); err != nil || v != "invented" {

@@ -155,12 +155,14 @@ func TestDefaultsAreDocumented(t *testing.T) {
 		t.Fatal(lines(ps))
 	}
 	partner, outbox, sftp := "    first-number: 1\n", "    mode: production\npartners", "      put: in\n"
+	identity := "    inbox: inbox/nord\n"
 	docs := documented(t)
 	for _, c := range []struct{ section, key, value, after string }{
 		{"", "ledger", "ledger.db", ""},
 		{"", "spool", "spool", ""},
 		{"", "time-zone", "Europe/Berlin", ""},
 		{"", "disk-floor", "256MiB", ""},
+		{"identities", "own-copy", "false", identity},
 		{"outboxes", "looks", "3", outbox},
 		{"outboxes", "every", "2s", outbox},
 		{"outboxes", "max-size", "4GiB", outbox},

@@ -28,13 +28,28 @@
 //	identities:                  # our own IKs; required
 //	  - ik: 260500005            # IK; required
 //	    name: Klinikum Nord      # text for the operator; default none
-//	    key: file:keys/nord.pem  # secret, the private key; required
-//	    certificate: keys/n.pem  # file, the certificate of that key; required
+//	    key: file:keys/nord.pem  # secret, the private key: PEM or PKCS#12 (NAME.p12, NAME.pfx); required
+//	    key-password: env:NORD   # secret, the password of that key; default none
+//	    certificate: keys/n.pem  # file, the certificate of that key: PEM, DER or .p7c; required unless the key is PKCS#12
+//	    also:                    # more keys of this IK, the next one or old ones: answers to them still open; default none
+//	      - key: file:keys/o.p12 # secret; required
+//	        key-password: env:OLD  # secret; default none
+//	        certificate: keys/o.pem  # file; required unless the key is PKCS#12
+//	    own-copy: false          # true | false, what it sends opens with its own key, too; default false
 //	    inbox: inbox/nord        # folder where what arrives for this IK is handed over; required if any partner has a get folder
 //
 //	trust:
 //	  roots: [keys/chain.pem]    # files with the certificates of the trust centre; required if there are partners
 //	  certificates: [keys/all]   # files or folders with the partners' certificates; required if any partner has a put folder
+//	  crls: [keys/ca.crl]        # files, revocation lists of the trust centre; default none
+//	  exceptions:                # for single holders of certificates; default none
+//	    - ik: 109910000          # IK in the certificate, one row each; required
+//	      certificate: keys/k.pem  # file, encrypt to this one whatever IK it names; default chosen by IK
+//	      short-key: false       # true | false, RSA from 2048 bits; default false
+//	      write: secon           # secon | legacy-pkcs1: algorithms that are written; default secon
+//	      read: [pkcs1-signature]  # pkcs1-key-transport pkcs1-signature other-hashes, taken from this signer; default none
+//	      reason: "reads no PSS" # text; required with short-key, write or read
+//	      until: 2027-01-01      # first day on which these three no longer hold; required with short-key, write or read
 //
 //	outboxes:                    # where the hospital system lays down finished files
 //	  - name: nord               # name; required

@@ -29,18 +29,62 @@ type File struct {
 
 // An Identity is one of our own IKs with its keys.
 type Identity struct {
-	IK          string
-	Name        string
-	Key         Secret // private key
-	Certificate string // file
-	Inbox       string // folder; empty when nothing is collected
+	IK      string
+	Name    string
+	Keys    []Key  // at least one; the first is the one in the row itself
+	OwnCopy bool   // what it sends opens with its own key, too
+	Inbox   string // folder; empty when nothing is collected
+}
+
+// A Key is a private key of ours and its certificate.
+type Key struct {
+	Key         Secret
+	Password    Secret // zero: the key is not encrypted
+	Certificate string // file; empty: in the key's file, which is PKCS#12
 }
 
 // Trust holds the certificates we believe and those we encrypt to.
 type Trust struct {
 	Roots        []string // files
 	Certificates []string // files or folders
+	CRLs         []string // files
+	Exceptions   []Exception
 }
+
+// An Exception is what one holder of certificates needs beyond the rules.
+type Exception struct {
+	IK          string
+	Certificate string // file with the one to encrypt to; empty: chosen by IK
+	ShortKey    bool   // RSA from 2048 bits
+	Write       WritingProfile
+	Read        []OldForm
+	Reason      string
+	Until       time.Time // the first moment at which all but Certificate no longer holds
+}
+
+// Weak reports whether the exception lets weaker keys or algorithms in.
+func (e *Exception) Weak() bool {
+	return e.ShortKey || e.Write == WriteLegacyPKCS1 || len(e.Read) > 0
+}
+
+// A WritingProfile says with which algorithms is sealed.
+type WritingProfile string
+
+// The choices.
+const (
+	WriteSECON       WritingProfile = "secon"
+	WriteLegacyPKCS1 WritingProfile = "legacy-pkcs1"
+)
+
+// An OldForm is something that the profile does not take.
+type OldForm string
+
+// The choices.
+const (
+	OldKeyTransport OldForm = "pkcs1-key-transport" // RSAES-PKCS1-v1_5
+	OldSignature    OldForm = "pkcs1-signature"     // RSASSA-PKCS1-v1_5
+	OldHashes       OldForm = "other-hashes"        // SHA-384 and SHA-512
+)
 
 // An Outbox is a folder in which the hospital system lays down finished files.
 type Outbox struct {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -103,6 +104,8 @@ func (r *reader) read() *File {
 	if s := top.below("trust"); s != nil {
 		f.Trust.Roots = s.texts("roots", "a file", false, r.readFile)
 		f.Trust.Certificates = s.texts("certificates", "a file or folder", false, r.readFileOrFolder)
+		f.Trust.CRLs = s.texts("crls", "a file", true, r.readFile)
+		s.rows("exceptions", func(b *section) { f.Trust.Exceptions = append(f.Trust.Exceptions, b.exception(f.TimeZone)) })
 		s.done()
 	}
 	top.rows("outboxes", func(s *section) { f.Outboxes = append(f.Outboxes, s.outbox(f.Ledger)) })
@@ -141,12 +144,58 @@ func (s *section) zone(key string) *time.Location {
 func (s *section) identity() Identity {
 	s.missing("ik", "")
 	i := Identity{IK: s.ik("ik", ""), Name: s.text("name", "")}
-	s.missing("key", "write file:PATH, env:NAME or credential:NAME")
-	i.Key = s.secret("key")
-	s.missing("certificate", "the file of the certificate that belongs to the key")
-	i.Certificate = s.file("certificate")
+	i.Keys = []Key{s.key()}
+	s.rows("also", func(b *section) { i.Keys = append(i.Keys, b.key()) })
+	i.OwnCopy = s.flag("own-copy", false)
 	i.Inbox = s.location("inbox", "")
 	return i
+}
+
+// key reads a private key and where its certificate is.
+func (s *section) key() Key {
+	s.missing("key", "write file:PATH, env:NAME or credential:NAME")
+	k := Key{Key: s.secret("key"), Password: s.secret("key-password")}
+	if !strings.HasSuffix(k.Key.name, ".p12") && !strings.HasSuffix(k.Key.name, ".pfx") {
+		s.missing("certificate", "the file of the certificate that belongs to the key")
+	}
+	k.Certificate = s.file("certificate")
+	return k
+}
+
+// exception reads a row of trust.exceptions. What weakens needs a reason and an
+// end, and is told of each time.
+func (s *section) exception(loc *time.Location) Exception {
+	s.missing("ik", "the IK of whoever reads or signs, as in the certificate")
+	e := Exception{IK: s.ik("ik", ""), Certificate: s.file("certificate"), ShortKey: s.flag("short-key", false)}
+	e.Write = WritingProfile(s.choice("write", string(WriteSECON), string(WriteSECON), string(WriteLegacyPKCS1)))
+	for _, form := range s.texts("read", "an old form", true, s.r.readOldForm) {
+		e.Read = append(e.Read, OldForm(form))
+	}
+	e.Reason = s.text("reason", "")
+	e.Until = s.day("until", loc)
+	weakens := s.has("short-key") || s.has("write") || s.has("read")
+	switch {
+	case e.Weak():
+		s.missing("reason", "say why weaker keys or algorithms are needed")
+		s.missing("until", "say until when, as the first day on which it no longer holds")
+		if e.Reason != "" && !e.Until.IsZero() {
+			s.r.at(s.node, Warning, CodeWeak, s.path, fmt.Sprintf("weaker keys or algorithms for IK %s until %s: %s", e.IK, e.Until.Format(time.DateOnly), clip(e.Reason)), "")
+		}
+	case s.sound && !weakens && !s.has("certificate"):
+		s.r.at(s.node, Warning, CodeNoEffect, s.path, "has no effect: it makes no exception", "")
+	}
+	return e
+}
+
+// readOldForm reads a word of an exception.
+func (r *reader) readOldForm(n *yaml.Node, path string) (string, bool) {
+	v, ok := r.words(n, path)
+	forms := []string{string(OldKeyTransport), string(OldSignature), string(OldHashes)}
+	if ok && !slices.Contains(forms, v) {
+		r.at(n, Error, CodeValue, path, fmt.Sprintf("unknown value %q", clip(v)), r.meantOr(v, forms))
+		return "", false
+	}
+	return v, ok
 }
 
 func (s *section) outbox(ledger string) Outbox {

@@ -42,6 +42,7 @@ const (
 	CodeFirstNumber Code = "first-number"  // a partner in production without history needs its first number; Subject names it
 	CodeNoRename    Code = "no-rename"     // a partner who sees files grow under their final name
 	CodeNewFolder   Code = "folder-create" // a folder that the service will create
+	CodeWeak        Code = "weak"          // an exception that lets weaker keys or algorithms in
 )
 
 // A Problem is one thing that is wrong with a configuration, and where.

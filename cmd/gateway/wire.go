@@ -3,18 +3,13 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
-	"time"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/crypto/ssh"
@@ -25,8 +20,6 @@ import (
 	"gateway301/channels/folder"
 	"gateway301/channels/sftp"
 	"gateway301/config"
-	"gateway301/crypto"
-	"gateway301/crypto/keys"
 	"gateway301/intake"
 	"gateway301/pipeline"
 	"gateway301/store"
@@ -129,120 +122,6 @@ func (g *gateway) close() error {
 		errs = append(errs, g.pipeline.Close())
 	}
 	return errors.Join(append(errs, g.spool.Close(), g.ledger.Close())...)
-}
-
-// A ring holds our keys and the directory of everyone else's certificates.
-type ring struct {
-	own       map[string][]keys.Own
-	all       []keys.Own
-	directory *keys.Directory
-}
-
-func newRing(file *config.File) (*ring, error) {
-	r := &ring{own: map[string][]keys.Own{}}
-	var wrong []error
-	for _, id := range file.Identities {
-		own, err := loadOwn(id)
-		if err != nil {
-			wrong = append(wrong, fmt.Errorf("identity %s: %w", id.IK, err))
-			continue
-		}
-		r.own[id.IK] = append(r.own[id.IK], own)
-		r.all = append(r.all, own)
-	}
-	roots, err := certificates(file.Trust.Roots)
-	if err != nil {
-		wrong = append(wrong, fmt.Errorf("trust roots: %w", err))
-	}
-	others, err := certificates(file.Trust.Certificates)
-	if err != nil {
-		wrong = append(wrong, fmt.Errorf("trust certificates: %w", err))
-	}
-	if len(wrong) > 0 {
-		return nil, errors.Join(wrong...)
-	}
-	r.directory, err = keys.NewDirectory(roots, others, keys.Options{})
-	return r, err
-}
-
-func loadOwn(id config.Identity) (keys.Own, error) {
-	secret, err := id.Key.Bytes()
-	if err != nil {
-		return keys.Own{}, err
-	}
-	key, err := keys.ParseKey(secret)
-	if err != nil {
-		return keys.Own{}, err
-	}
-	certs, err := keys.ReadCertificates(id.Certificate)
-	if err != nil {
-		return keys.Own{}, err
-	}
-	for _, c := range certs {
-		if !key.PublicKey.Equal(c.PublicKey) {
-			continue
-		}
-		if iks := keys.IKs(c); !slices.Contains(iks, id.IK) {
-			return keys.Own{}, fmt.Errorf("%s: the certificate is for IK %s, not %s", id.Certificate, strings.Join(iks, ", "), id.IK)
-		}
-		return keys.Own{Certificate: c, Key: key}, nil
-	}
-	return keys.Own{}, fmt.Errorf("%s: no certificate belongs to the key", id.Certificate)
-}
-
-// certificates reads files, and all files of folders.
-func certificates(paths []string) ([]*x509.Certificate, error) {
-	var out []*x509.Certificate
-	var wrong []error
-	for _, path := range paths {
-		err := filepath.WalkDir(path, func(path string, e fs.DirEntry, err error) error {
-			if err != nil || e.IsDir() || strings.HasPrefix(e.Name(), ".") {
-				return err
-			}
-			certs, err := keys.ReadCertificates(path)
-			if err != nil {
-				wrong = append(wrong, err)
-			}
-			out = append(out, certs...)
-			return nil
-		})
-		if err != nil {
-			wrong = append(wrong, err)
-		}
-	}
-	return out, errors.Join(wrong...)
-}
-
-// Signer returns the key of an identity that is valid at a moment and ends last.
-func (r *ring) Signer(ik string, at time.Time) (crypto.Signer, error) {
-	var best crypto.Signer
-	var fault error
-	for _, own := range r.own[ik] {
-		if err := keys.CheckValidity(own.Certificate, at); err != nil {
-			fault = err
-			continue
-		}
-		if best.Certificate == nil || own.Certificate.NotAfter.After(best.Certificate.NotAfter) {
-			best = own
-		}
-	}
-	switch {
-	case best.Certificate != nil:
-		return best, nil
-	case fault != nil:
-		return best, fmt.Errorf("own key: %w", fault)
-	}
-	return best, fmt.Errorf("no own key for IK %s", ik)
-}
-
-// Recipient returns the certificate to encrypt for.
-func (r *ring) Recipient(ik string, at time.Time) (*x509.Certificate, error) {
-	return r.directory.ForIK(ik, at)
-}
-
-// Opening says how files are opened: with every own key.
-func (r *ring) Opening(receivedAt time.Time) crypto.OpenOptions {
-	return crypto.OpenOptions{Own: r.all, Directory: r.directory, ReceivedAt: receivedAt}
 }
 
 func newPartners(file *config.File) ([]pipeline.Partner, error) {

@@ -18,8 +18,9 @@ const MinBits = 4096
 type Options struct {
 	MinBits int // least RSA modulus in bits; 0 means 4096, less than 2048 is an error
 	// ShortKeys are IKs whose certificates may be shorter than MinBits, down
-	// to 2048 bits: partners who have not changed yet.
-	ShortKeys []string
+	// to 2048 bits, and the first moment at which they no longer may: partners
+	// who have not changed yet.
+	ShortKeys map[string]time.Time
 	// Override names the certificate to use for an IK, whatever IK it holds:
 	// some Annahmestellen are listed under another one. It has to pass all
 	// other checks.
@@ -111,7 +112,7 @@ func (d *Directory) ForIK(ik string, at time.Time) (*x509.Certificate, error) {
 	}
 	var first error
 	for _, c := range candidates {
-		err := d.check(c, nil, at, x509.KeyUsageKeyEncipherment, slices.Contains(d.o.ShortKeys, ik))
+		err := d.check(c, nil, at, x509.KeyUsageKeyEncipherment, at.Before(d.o.ShortKeys[ik]))
 		if err == nil {
 			return c, nil
 		}
@@ -143,7 +144,7 @@ func (d *Directory) Issuers(cert *x509.Certificate) []*x509.Certificate {
 // Verify says whether a certificate may be sealed with at that moment, as ForIK
 // does for those in the directory.
 func (d *Directory) Verify(cert *x509.Certificate, at time.Time) error {
-	short := slices.ContainsFunc(IKs(cert), func(ik string) bool { return slices.Contains(d.o.ShortKeys, ik) })
+	short := slices.ContainsFunc(IKs(cert), func(ik string) bool { return at.Before(d.o.ShortKeys[ik]) })
 	return d.check(cert, nil, at, x509.KeyUsageKeyEncipherment, short)
 }
 
@@ -164,7 +165,7 @@ func latestFirst(a, b *x509.Certificate) int {
 // Give the recorded time of receipt, not the present: what was signed and
 // received on the last day of a certificate is still good the day after.
 func (d *Directory) VerifySigner(cert *x509.Certificate, along []*x509.Certificate, at time.Time) error {
-	short := slices.ContainsFunc(IKs(cert), func(ik string) bool { return slices.Contains(d.o.ShortKeys, ik) })
+	short := slices.ContainsFunc(IKs(cert), func(ik string) bool { return at.Before(d.o.ShortKeys[ik]) })
 	return d.check(cert, along, at, x509.KeyUsageDigitalSignature, short)
 }
 

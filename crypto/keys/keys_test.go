@@ -255,7 +255,7 @@ func TestKeyLength(t *testing.T) {
 		}
 		return d
 	}
-	strict, exception := of(Options{}), of(Options{ShortKeys: []string{"260500005"}})
+	strict, exception := of(Options{}), of(Options{ShortKeys: map[string]time.Time{"260500005": now.Add(time.Hour)}})
 	if c, err := strict.ForIK("260500016", now); c != long || err != nil {
 		t.Errorf("4096 bits: %v", err)
 	}
@@ -271,6 +271,9 @@ func TestKeyLength(t *testing.T) {
 	}
 	if err := exception.VerifySigner(short, nil, now); err != nil {
 		t.Errorf("exception as signer: %v", err)
+	}
+	if err := exception.VerifySigner(short, nil, now.Add(time.Hour)); !errors.Is(err, ErrWeakKey) {
+		t.Errorf("exception that is over: %v", err)
 	}
 	if _, err := NewDirectory(roots, nil, Options{MinBits: 1024}); !errors.Is(err, ErrWeakKey) {
 		t.Errorf("minimum of 1024: %v", err)
