@@ -232,7 +232,7 @@ func TestReaderAgainstOracle(t *testing.T) {
 func TestReaderAgainstOracleOnEditedFiles(t *testing.T) {
 	rng := rand.New(rand.NewPCG(8, 8))
 	base := sample(11_000, DefaultSeparators())
-	for i := range 24 {
+	for i := range 12 {
 		in := bytes.Clone(base[:8_000+rng.IntN(3000)])
 		for range i % 4 {
 			in[rng.IntN(len(in))] = "'+:?\x00\r\n\xffUNZ"[rng.IntN(11)]

@@ -141,7 +141,7 @@ func TestWalkerTruncation(t *testing.T) {
 	files := []string{
 		una + unb + m1 + m2 + unz,
 		strings.ReplaceAll(una+unb+m1+m2+unz, "'U", "'\r\nU"),
-		string(sample(9_000, DefaultSeparators())),
+		string(sample(5_000, DefaultSeparators())),
 	}
 	rng := rand.New(rand.NewPCG(3, 1))
 	cuts := 0
