@@ -44,6 +44,7 @@ const (
 	ByPartner        Cause = "partner"           // the partner answered with an error
 	ByHand           Cause = "hand"              // an operator
 	NoRoute          Cause = "no-route"          // no row of the routing table fits
+	NoPartner        Cause = "no-partner"        // its partner is no longer configured
 	NotEntitled      Cause = "not-entitled"      // the account, sender or signer may not speak for this IK
 	KeyProblem       Cause = "key"               // missing, expired, revoked or weak key or certificate
 	NumbersExhausted Cause = "numbers-exhausted" // all 1,000 transfer numbers are in use at the partner

@@ -93,7 +93,9 @@ func answered(in, out exchange.Delivery, rc exchange.Receipt) (m exchange.Move, 
 	want, err := exchange.Next(out.State, m.By)
 	if err != nil { // answered before
 		m.By, m.Cause = exchange.Noted, exchange.Duplicate
-		contradiction = (out.State == exchange.Accepted) != (rc.Verdict != exchange.VerdictRejected)
+		if (out.State == exchange.Accepted) != (rc.Verdict != exchange.VerdictRejected) {
+			m.Cause, contradiction = exchange.Contradicts, true
+		}
 		return m, contradiction
 	}
 	m.Change = func(d *exchange.Delivery) {

@@ -13,7 +13,7 @@ import (
 // check reads a file that was taken over, judges its envelope and the right of
 // its sender to speak, and finds its route.
 func (p *Pipeline) check(ctx context.Context, d exchange.Delivery) error {
-	f, err := p.Spool.Open(d.Intake, partPlain)
+	f, err := p.part(d, partPlain)
 	if err != nil {
 		return err
 	}
@@ -28,7 +28,10 @@ func (p *Pipeline) check(ctx context.Context, d exchange.Delivery) error {
 			Change: func(d *exchange.Delivery) { d.Envelope = env }})
 		return err
 	}
-	box := p.Outboxes[d.Account]
+	box, configured := p.Outboxes[d.Account]
+	if !configured {
+		return p.holdWith(ctx, d, env, exchange.NotEntitled, "outbox "+d.Account+" is no longer configured")
+	}
 	owner, wrong := p.ownerOf(d.Account, box, rep)
 	if wrong != "" {
 		return p.holdWith(ctx, d, env, exchange.NotEntitled, wrong)

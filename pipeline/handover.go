@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -16,9 +17,16 @@ import (
 )
 
 // HandedName is the stable name under which a back end gets a file: owner,
-// logical file name and the delivery's number.
+// logical file name and the delivery's number. Owner and logical name come from
+// the sender: what is neither letter nor digit of ASCII stands as "_".
 func HandedName(d exchange.Delivery) string {
-	return fmt.Sprintf("%s-%s-%06d.edi", d.Owner, d.Envelope.ApplicationRef, d.ID)
+	plain := func(r rune) rune {
+		if r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' {
+			return r
+		}
+		return '_'
+	}
+	return fmt.Sprintf("%s-%s-%06d.edi", strings.Map(plain, d.Owner), strings.Map(plain, d.Envelope.ApplicationRef), d.ID)
 }
 
 // temporaryName is what a file is called in the back end's folder until it is complete.
@@ -38,7 +46,7 @@ func (p *Pipeline) stage(ctx context.Context, d exchange.Delivery) error {
 			return err
 		}
 	}
-	plain, err := p.Spool.Open(d.Intake, partPlain)
+	plain, err := p.part(d, partPlain)
 	if err != nil {
 		return err
 	}

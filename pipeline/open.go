@@ -37,7 +37,7 @@ func (p *Pipeline) open(ctx context.Context, d exchange.Delivery) error {
 }
 
 func (p *Pipeline) readOrder(d exchange.Delivery) (annex.Auftragsdatei, error) {
-	f, err := p.Spool.Open(d.Intake, partOrder)
+	f, err := p.part(d, partOrder)
 	if err != nil {
 		return annex.Auftragsdatei{}, err
 	}
@@ -74,14 +74,16 @@ func (o *opening) run(ctx context.Context) error {
 	if _, ours := p.identities[d.EncryptTo]; !ours {
 		return p.hold(ctx, d, exchange.NotForUs, "EMPFÄNGER_NUTZER "+d.EncryptTo+" is none of our identities")
 	}
+	if !p.partners[d.Account].agreed(d.Mode) {
+		return p.hold(ctx, d, exchange.WrongMode, "a "+string(d.Mode)+" file, but no route to "+d.Account+" is for "+string(d.Mode))
+	}
 	speaker := exchange.Speaker{Account: d.Account, AccountIK: p.partners[d.Account].IK, Owner: d.Owner, Physical: d.Physical}
 	if wrong := exchange.Entitled(speaker, p.Mandates, p.Now()); wrong != "" {
 		return o.refuse(ctx, exchange.NotEntitled, wrong, false)
 	}
 	if err := o.decrypt(ctx); err != nil {
 		if errors.Is(err, crypto.ErrNotOpened) || errors.Is(err, crypto.ErrSigningTime) || crypto.IsKeyFault(err) {
-			p.Log.Warn().Int64(logDelivery, d.ID).Str(logReason, crypto.Cause(err)).Msg("cannot be opened")
-			return p.hold(ctx, d, exchange.CannotOpen, err.Error())
+			return p.hold(ctx, d, exchange.CannotOpen, crypto.Cause(err))
 		}
 		return err
 	}
@@ -119,7 +121,7 @@ func (o *opening) duplicate(ctx context.Context) (int64, error) {
 		case e.SHA256 == o.d.SHA256:
 			return e.ID, nil
 		default: // creation times have seconds only
-			o.p.Log.Warn().Int64(logDelivery, o.d.ID).Int64("other", e.ID).Msg("another delivery has the same owner, Verfahren and creation time")
+			o.p.Log.Debug().Int64(logDelivery, o.d.ID).Int64("other", e.ID).Msg("another delivery has the same owner, Verfahren and creation time")
 		}
 	}
 	return 0, nil
@@ -143,7 +145,7 @@ func (o *opening) disagreement() string {
 // decrypt brings the plain file into the spool; nothing of it is there before
 // the signature is verified.
 func (o *opening) decrypt(ctx context.Context) error {
-	sealed, err := o.p.Spool.Open(o.d.Intake, partSealed)
+	sealed, err := o.p.part(o.d, partSealed)
 	if err != nil {
 		return err
 	}
@@ -157,7 +159,7 @@ func (o *opening) decrypt(ctx context.Context) error {
 }
 
 func (o *opening) judge(ctx context.Context) error {
-	plain, err := o.p.Spool.Open(o.d.Intake, partPlain)
+	plain, err := o.p.part(o.d, partPlain)
 	if err != nil {
 		return err
 	}
@@ -187,7 +189,7 @@ func (o *opening) settle(ctx context.Context) error {
 	if o.rep.Verdict == annex.Rejected {
 		return o.p.holdKnown(ctx, o, exchange.Unrecognised, "an answer that is itself wrong: "+summary(o.rep))
 	}
-	plain, err := o.p.Spool.Open(o.d.Intake, partPlain)
+	plain, err := o.p.part(o.d, partPlain)
 	if err != nil {
 		return err
 	}

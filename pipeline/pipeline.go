@@ -50,6 +50,9 @@ type Spool interface {
 	Remove(token string) error
 }
 
+// ErrNoKey is wrapped by Keys when there is no own key at all for an IK.
+var ErrNoKey = errors.New("no own key for IK")
+
 // Keys finds keys and certificates. An error means that none may be used at
 // that time; its text names IK and date.
 type Keys interface {
@@ -122,6 +125,7 @@ type Pipeline struct {
 	identities map[string]Identity
 	troubles   counter
 	wakes      []chan struct{}
+	more       chan struct{} // something may be due for a free worker of the stations
 	stopping   chan struct{}
 	stopOnce   sync.Once
 }
@@ -134,9 +138,14 @@ func New(s Settings) *Pipeline {
 	if s.Workers == 0 {
 		s.Workers = 2
 	}
-	p := &Pipeline{Settings: s, partners: map[string]*lane{}, identities: map[string]Identity{}, stopping: make(chan struct{})}
+	p := &Pipeline{Settings: s, partners: map[string]*lane{}, identities: map[string]Identity{}, stopping: make(chan struct{}), more: make(chan struct{}, 1)}
 	for i := range s.Partners {
 		p.partners[s.Partners[i].Name] = &lane{Partner: &s.Partners[i], firstSeen: map[string]sighting{}}
+	}
+	for _, r := range s.Routes {
+		if l := p.partners[r.Partner]; l != nil {
+			l.modes = append(l.modes, r.Mode)
+		}
 	}
 	for _, id := range s.Identities {
 		p.identities[id.IK] = id
@@ -192,6 +201,8 @@ func (p *Pipeline) moved(m exchange.Move, d exchange.Delivery) {
 	level := zerolog.InfoLevel
 	switch {
 	case d.State == exchange.Held || d.State == exchange.Rejected || d.State == exchange.Overdue:
+		level = zerolog.WarnLevel
+	case m.By == exchange.Retrying:
 		level = zerolog.WarnLevel
 	case m.By == exchange.Postponed || m.By == exchange.Publishing:
 		level = zerolog.DebugLevel

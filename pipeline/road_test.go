@@ -323,7 +323,7 @@ func (g *gateway) run() {
 }
 
 // revive lets a killed process start again, and does what a start does with the
-// spool: what has no row is removed.
+// spool: what has no row is set aside.
 func (g *gateway) revive() {
 	g.t.Helper()
 	g.mortal.mu.Lock()
@@ -335,7 +335,7 @@ func (g *gateway) revive() {
 		known, err := g.ledger.HasIntake(g.t.Context(), token)
 		must(g.t, err)
 		if !known {
-			must(g.t, g.spool.Remove(token))
+			must(g.t, g.spool.SetAside(token))
 		}
 	}
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"math"
+	"os"
 	"sync"
 	"time"
 
@@ -46,6 +49,9 @@ func (p *Pipeline) Recover(ctx context.Context) error {
 			break
 		}
 	}
+	if err := p.holdPartnerless(ctx); err != nil {
+		return err
+	}
 	stops, err := p.Ledger.Stopped(ctx)
 	if err != nil {
 		return err
@@ -56,6 +62,22 @@ func (p *Pipeline) Recover(ctx context.Context) error {
 				return err
 			}
 			p.Log.Info().Str(logPartner, name).Msg("credential changed: partner is called again")
+		}
+	}
+	return nil
+}
+
+// holdPartnerless holds what no lane would ever ask for: its partner's row is gone.
+func (p *Pipeline) holdPartnerless(ctx context.Context) error {
+	rows, err := p.Ledger.Due(ctx, farAway, math.MaxInt32, nil, exchange.Sealed, exchange.Unknown)
+	if err != nil {
+		return err
+	}
+	for _, d := range rows {
+		if _, configured := p.partners[d.Partner]; !configured {
+			if err := p.hold(ctx, d, exchange.NoPartner, noPartner(d)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -157,7 +179,7 @@ func (p *Pipeline) pause(ctx context.Context) time.Duration {
 
 // wake tells all loops that something changed.
 func (p *Pipeline) wake() {
-	for _, w := range p.wakes {
+	for _, w := range append(p.wakes[:len(p.wakes):len(p.wakes)], p.more) {
 		select {
 		case w <- struct{}{}:
 		default:
@@ -171,12 +193,17 @@ func (p *Pipeline) Once(ctx context.Context) error {
 	if err := p.Recover(ctx); err != nil {
 		return err
 	}
+	var faults error // of outboxes: they keep nothing else from being done
 	for !p.stopped() {
 		worked := 0
-		for _, in := range p.Intakes {
+		faults = nil
+		for i, in := range p.Intakes {
 			n, err := p.drain(ctx, in)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
 			if err != nil {
-				return fmt.Errorf("intake: %w", err)
+				faults = errors.Join(faults, fmt.Errorf("outbox no. %d: %s", i+1, localFault(err)))
 			}
 			worked += n
 		}
@@ -213,16 +240,21 @@ func (p *Pipeline) Once(ctx context.Context) error {
 			break
 		}
 	}
-	return nil
+	return faults
 }
 
-// drain scans an outbox until every file in it was taken or is given up on.
+// drainLooks bounds how long --once waits for files that are still being written:
+// longer than any file that has stopped growing needs to be given up on.
+const drainLooks = 100
+
+// drain scans an outbox until every file in it was taken or is given up on, or
+// somebody has been writing for too long.
 func (p *Pipeline) drain(ctx context.Context, in Intake) (int, error) {
 	sum := 0
-	for {
+	for looks := 1; ; looks++ {
 		taken, pending, err := in.Scan(ctx)
 		sum += taken
-		if err != nil || pending == 0 || p.stopped() {
+		if err != nil || pending == 0 || p.stopped() || looks >= drainLooks {
 			return sum, err
 		}
 		if err := p.sleep(ctx, in.Every()); err != nil {
@@ -266,7 +298,12 @@ func (p *Pipeline) stations(ctx context.Context) (int, error) {
 		if len(busy) == 0 {
 			return worked, errors.Join(failed, ctx.Err())
 		}
-		r := <-results
+		var r result
+		select {
+		case r = <-results:
+		case <-p.more: // a free worker may have something to do now
+			continue
+		}
 		busy = without(busy, r.id)
 		if r.err == nil {
 			worked++
@@ -293,6 +330,40 @@ func without(ids []int64, id int64) []int64 {
 // station does the step that is due for d.
 func (p *Pipeline) station(ctx context.Context, d exchange.Delivery) error {
 	var err error
+	switch _, configured := p.partners[d.Partner]; {
+	case !configured && d.Partner != "":
+		err = p.hold(ctx, d, exchange.NoPartner, noPartner(d))
+	default:
+		err = p.step(ctx, d)
+	}
+	if err == nil || ctx.Err() != nil || errors.Is(err, exchange.ErrMoved) {
+		return nil
+	}
+	if errors.Is(err, errPartMissing) {
+		return p.hold(ctx, d, exchange.SpoolDamaged, err.Error())
+	}
+	// A local fault: the row waits a little, the others go on.
+	_, again := p.apply(ctx, exchange.Move{ID: d.ID, From: d.State, By: exchange.Retrying, Due: p.Now().Add(localRetry), Text: localFault(err)})
+	return again
+}
+
+func noPartner(d exchange.Delivery) string {
+	return "partner " + d.Partner + " is no longer configured; bring its row back, then release"
+}
+
+// errPartMissing: a file of the spool is not where its row says.
+var errPartMissing = errors.New("a part is missing in the spool")
+
+// part opens a file of the spool.
+func (p *Pipeline) part(d exchange.Delivery, name string) (*os.File, error) {
+	f, err := p.Spool.Open(d.Intake, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s of %s", errPartMissing, name, d.Intake)
+	}
+	return f, err
+}
+
+func (p *Pipeline) step(ctx context.Context, d exchange.Delivery) (err error) {
 	switch d.State {
 	case exchange.Taken:
 		err = p.check(ctx, d)
@@ -307,12 +378,7 @@ func (p *Pipeline) station(ctx context.Context, d exchange.Delivery) error {
 	case exchange.Handing:
 		err = p.handOver(ctx, d)
 	}
-	if err == nil || ctx.Err() != nil || errors.Is(err, exchange.ErrMoved) {
-		return nil
-	}
-	// A local fault: the row waits a little, the others go on.
-	_, again := p.apply(ctx, exchange.Move{ID: d.ID, From: d.State, By: exchange.Retrying, Due: p.Now().Add(localRetry), Text: localFault(err)})
-	return again
+	return err
 }
 
 // localRetry is the wait after a fault of our own disk or folders.

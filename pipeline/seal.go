@@ -23,7 +23,7 @@ func (p *Pipeline) seal(ctx context.Context, d exchange.Delivery) error {
 	if err != nil {
 		return p.hold(ctx, d, exchange.KeyProblem, err.Error())
 	}
-	plain, err := p.Spool.Open(d.Intake, partPlain)
+	plain, err := p.part(d, partPlain)
 	if err != nil {
 		return err
 	}
@@ -62,8 +62,8 @@ func (p *Pipeline) seal(ctx context.Context, d exchange.Delivery) error {
 // identity that an exception entitles.
 func (p *Pipeline) signerFor(d exchange.Delivery) (s crypto.Signer, ik string, err error) {
 	now := p.Now()
-	if s, err = p.Keys.Signer(d.Owner, now); err == nil {
-		return s, d.Owner, nil
+	if s, err = p.Keys.Signer(d.Owner, now); !errors.Is(err, ErrNoKey) {
+		return s, d.Owner, err // a key that must not be used is not got round
 	}
 	for i := range p.Mandates {
 		m := &p.Mandates[i]

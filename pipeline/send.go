@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"sync"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"gateway301/annex"
@@ -19,10 +20,11 @@ import (
 // A lane is the way to one partner: one pair at a time, in turn.
 type lane struct {
 	*Partner
-	mu        sync.Mutex
 	failures  int       // attempts in a row that did not reach the partner
 	downUntil time.Time // not called before
 	doubt     bool      // an attempt's end could not be recorded
+	barred    atomic.Bool
+	modes     []exchange.Mode // of the routes to it; none: nothing is said
 	firstSeen map[string]sighting
 }
 
@@ -40,12 +42,8 @@ func (p *Pipeline) send(ctx context.Context, l *lane) (int, error) {
 		if now := p.Now(); p.stopped() || now.Before(l.downUntil) || !l.Window.Open(now, p.Location) {
 			return attempts, nil
 		}
-		stops, err := p.Ledger.Stopped(ctx)
-		if err != nil {
+		if stopped, err := p.partnerStopped(ctx, l); stopped || err != nil {
 			return attempts, err
-		}
-		if _, stopped := stops[l.Name]; stopped {
-			return attempts, nil
 		}
 		d, err := p.Ledger.NextToSend(ctx, p.Now(), l.Name, l.StrictOrder)
 		if errors.Is(err, exchange.ErrNotFound) {
@@ -174,7 +172,7 @@ func (a *attempt) begin(ctx context.Context) (bool, error) {
 
 // put brings the payload, then the Auftragsdatei.
 func (a *attempt) put(ctx context.Context) (string, error) {
-	payload, err := a.p.Spool.Open(a.d.Intake, partSealed)
+	payload, err := a.p.part(a.d, partSealed)
 	if err != nil {
 		return "", err
 	}
@@ -288,7 +286,10 @@ func (a *attempt) unreached(ctx context.Context, err error) error {
 		return err
 	case errors.Is(err, channels.ErrLogin), errors.Is(err, channels.ErrHostKey):
 		return a.p.stop(from, a.lane, err)
-	case errors.Is(err, channels.ErrRefused) && a.d.State == exchange.Sealed:
+	case errors.Is(err, channels.ErrRefused) && a.d.State == exchange.Unknown:
+		return a.move(from, exchange.Holding, time.Time{}, exchange.OutcomeUnknown,
+			"the partner's server lets nobody look: "+err.Error()+"; "+askPartner)
+	case errors.Is(err, channels.ErrRefused):
 		return a.move(from, exchange.Holding, time.Time{}, exchange.PartnerRefused, err.Error())
 	}
 	a.lane.failures++
@@ -297,6 +298,27 @@ func (a *attempt) unreached(ctx context.Context, err error) error {
 		"partner not reached: "+err.Error()+"; next try "+a.lane.downUntil.In(a.p.Location).Format(time.TimeOnly))
 }
 
+// partnerStopped reports whether a partner must not be called. Once a stop is
+// lifted, the channel is told to try its login again.
+func (p *Pipeline) partnerStopped(ctx context.Context, l *lane) (bool, error) {
+	stops, err := p.Ledger.Stopped(ctx)
+	if err != nil {
+		return false, err
+	}
+	if _, stopped := stops[l.Name]; stopped {
+		return true, nil
+	}
+	if l.barred.Swap(false) {
+		if c, ok := l.Channel.(interface{ Release() }); ok {
+			c.Release()
+		}
+	}
+	return false, nil
+}
+
+// agreed reports whether files of a mode may come from a partner: that of a route to it.
+func (l *lane) agreed(m exchange.Mode) bool { return len(l.modes) == 0 || slices.Contains(l.modes, m) }
+
 // stop keeps the partner from being called: repeated logins lock accounts, and
 // an unknown host key may be an attack.
 func (p *Pipeline) stop(ctx context.Context, l *lane, err error) error {
@@ -304,6 +326,7 @@ func (p *Pipeline) stop(ctx context.Context, l *lane, err error) error {
 	if errors.Is(err, channels.ErrHostKey) {
 		cause = exchange.HostKey
 	}
+	l.barred.Store(true)
 	p.Log.Error().Str(logPartner, l.Name).Str(logCause, string(cause)).Str(logReason, err.Error()).Msg("partner stopped")
 	p.troubles.add()
 	return p.Ledger.StopPartner(ctx, exchange.Stop{Partner: l.Name, At: p.Now(), Cause: cause, Text: err.Error(), Credential: l.Credential})
@@ -328,8 +351,11 @@ func (a *attempt) look(ctx context.Context) error {
 		return a.notThere(ctx, false, "looked: "+name+" is gone; sent again under the same name, as the partner's row says")
 	}
 	return a.move(ctx, exchange.Holding, time.Time{}, exchange.OutcomeUnknown,
-		"the line broke while "+name+" was published, and it is not there: the partner may have fetched it; ask the partner, then release or reject by hand")
+		"the line broke while "+name+" was published, and it is not there: the partner may have fetched it; "+askPartner)
 }
+
+// askPartner is the next step where looking cannot tell.
+const askPartner = "ask the partner, then 'queue release ID --resend' if it has nothing, 'queue deliver-by-hand ID' if it has the file"
 
 // nameTaken holds a delivery whose name a foreign file has. If nothing of ours
 // can stand under it yet, the number is given back: released, the delivery gets

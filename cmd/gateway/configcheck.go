@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"gateway301/config"
@@ -20,11 +21,16 @@ func newConfigCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, problems, err := config.Load(file)
 			if err != nil {
-				return err
+				return fmt.Errorf("%w: %w", config.ErrInvalid, err)
 			}
 			invalid := problems.Err()
 			if invalid == nil {
 				problems = withHistory(cfg, problems)
+				_, faults := newParts(cfg, zerolog.Nop())
+				for _, err := range faults {
+					invalid = config.ErrInvalid
+					problems = append(problems, config.Problem{File: file, Line: 1, Column: 1, Severity: config.Error, Code: config.CodeFile, Message: err.Error()})
+				}
 			}
 			for _, p := range problems {
 				if asJSON {

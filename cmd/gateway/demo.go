@@ -40,6 +40,7 @@ const (
 	demoDefaultFiles = 12
 	demoLeastFiles   = 3 // a good one, one for rejection, one without a route
 	demoPatience     = 90 * time.Second
+	demoReturned     = 2 // a KOUB and a ZAHL travel back
 )
 
 func newDemoCommand() *cobra.Command {
@@ -93,14 +94,12 @@ func (d *demo) run(c *cobra.Command) error {
 	err = d.night(c, hospital, insurer, listener)
 	end, endErr := d.result(c.Context(), hospital, insurer, time.Since(began))
 	err = errors.Join(err, endErr, hospital.close(), insurer.close())
-	if err != nil {
+	if err := errors.Join(err, d.report(c, hospital.file, end)); err != nil {
 		return err
 	}
-	if err := d.report(c, hospital.file, end); err != nil {
-		return err
-	}
-	if end.Failed > 0 {
-		return codeError{exitFailed, fmt.Sprintf("%d files did not end as planned; see 'gateway queue list -c %s'", end.Failed, filepath.Join(d.dir, "hospital", "gateway.yaml"))}
+	if end.Failed > 0 || end.Returned != demoReturned {
+		return codeError{exitFailed, fmt.Sprintf("%d files did not end as planned, %d of %d business messages came back; see 'gateway queue list -c %s'",
+			end.Failed, end.Returned, demoReturned, filepath.Join(d.dir, "hospital", "gateway.yaml"))}
 	}
 	return nil
 }
@@ -445,7 +444,7 @@ func (d *demo) watch(ctx context.Context, c *cobra.Command, hospital *gateway) e
 				"\r\033[K%d of %d ended: %d accepted, %d rejected, %d held; %d came back"),
 				ended, d.files, out[exchange.Accepted], out[exchange.Rejected], out[exchange.Held], back)
 		}
-		if ended == d.files && back == 2 && in[exchange.Received]+in[exchange.Opened]+in[exchange.Handing] == 0 {
+		if ended == d.files && back == demoReturned && in[exchange.Received]+in[exchange.Opened]+in[exchange.Handing] == 0 {
 			if terminal {
 				fmt.Fprintln(c.ErrOrStderr())
 			}
@@ -524,9 +523,6 @@ func (d *demo) result(ctx context.Context, hospital, insurer *gateway, took time
 	}
 	r.Failed += d.files - len(r.rows) // never taken over
 	r.Returned, err = d.returned()
-	if err == nil && r.Returned != 2 {
-		err = fmt.Errorf("%d of 2 business messages came back", r.Returned)
-	}
 	return r, err
 }
 
@@ -538,7 +534,7 @@ func (d *demo) report(c *cobra.Command, cfg *config.File, r demoResult) error {
 	for _, row := range r.rows {
 		answer := row.Answer
 		if answer == "" {
-			answer = reason(c, cfg, row)
+			answer = reason(c, cfg, nil, row)
 		}
 		t.AppendRow([]any{row.Name, row.Partner, row.TransferName, row.Attempt, stateName(c, row.State), printable(answer)})
 	}

@@ -51,6 +51,7 @@ type shown struct {
 	Class          string    `json:"class"`
 	Cause          string    `json:"cause,omitempty"`
 	Reason         string    `json:"reason,omitempty"`
+	Stopped        string    `json:"partner_stopped,omitempty"` // why the partner is not called
 	Due            time.Time `json:"due,omitzero"`
 	Attempts       int       `json:"attempts"`
 	Taken          time.Time `json:"taken"`
@@ -81,10 +82,10 @@ type shown struct {
 	Spool          string    `json:"spool"`
 }
 
-func show(d exchange.Delivery) shown {
+func show(d exchange.Delivery, stops map[string]exchange.Stop) shown {
 	return shown{
 		ID: d.ID, Direction: string(d.Direction), Kind: string(d.Kind), State: string(d.State), Class: string(d.State.Class()),
-		Cause: string(d.Cause), Reason: d.Reason, Due: d.Due, Attempts: d.Attempt, Taken: d.TakenAt, Changed: d.Changed,
+		Cause: string(d.Cause), Reason: d.Reason, Stopped: stops[d.Partner].Text, Due: d.Due, Attempts: d.Attempt, Taken: d.TakenAt, Changed: d.Changed,
 		Account: d.Account, Name: d.Name, Size: d.Size, SHA256: d.SHA256, Mode: string(d.Mode),
 		Sender: d.Envelope.Sender, Recipient: d.Envelope.Recipient, Reference: d.Envelope.Reference,
 		ApplicationRef: d.Envelope.ApplicationRef, Types: d.Envelope.Types,

@@ -36,10 +36,7 @@ func group(c *cobra.Command, args []string) error {
 
 // openLedger opens a gateway's ledger for reading.
 func openLedger(path string) (*config.File, *store.Ledger, error) {
-	file, problems, err := config.Load(path)
-	if err == nil {
-		err = problems.Err()
-	}
+	file, _, err := readConfig(path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -78,17 +75,17 @@ func newQueueListCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		stops, err := ledger.Stopped(c.Context())
+		if err != nil {
+			return err
+		}
 		if asJSON {
 			for _, d := range rows {
-				if err := writeJSONLine(c.OutOrStdout(), show(d)); err != nil {
+				if err := writeJSONLine(c.OutOrStdout(), show(d, stops)); err != nil {
 					return err
 				}
 			}
 			return nil
-		}
-		stops, err := ledger.Stopped(c.Context())
-		if err != nil {
-			return err
 		}
 		for _, s := range stops {
 			fmt.Fprintf(c.ErrOrStderr(), words(c, "Partner %s ist gestoppt (%s): %s; weiter mit 'gateway partner resume %s'\n",
@@ -97,8 +94,8 @@ func newQueueListCommand() *cobra.Command {
 		t := newTable(c.OutOrStdout(), words(c, "Nr.", "ID"), words(c, "Richtung", "Direction"), words(c, "Datei", "File"), words(c, "Partner", "Partner"),
 			"Transfer", words(c, "Vers.", "Tries"), words(c, "Stand", "State"), words(c, "seit", "Since"), words(c, "Grund", "Reason"))
 		for _, d := range rows {
-			t.AppendRow([]any{d.ID, d.Direction, printable(d.Name), d.Partner, d.TransferName, d.Attempt,
-				stateName(c, d.State), moment(d.Changed, cfg.TimeZone), printable(reason(c, cfg, d))})
+			t.AppendRow([]any{d.ID, words(c, map[exchange.Direction]string{exchange.Out: "aus", exchange.In: "ein"}[d.Direction], string(d.Direction)), printable(d.Name), d.Partner, d.TransferName, d.Attempt,
+				stateName(c, d.State), moment(d.Changed, cfg.TimeZone), printable(reason(c, cfg, stops, d))})
 		}
 		t.Render()
 		return nil
@@ -115,9 +112,12 @@ func stateWords() []string {
 }
 
 // reason says why a delivery stands where it stands.
-func reason(c *cobra.Command, cfg *config.File, d exchange.Delivery) string {
+func reason(c *cobra.Command, cfg *config.File, stops map[string]exchange.Stop, d exchange.Delivery) string {
 	parts := []string{causeName(c, d.Cause), d.Reason}
 	now := time.Now()
+	if s, stopped := stops[d.Partner]; stopped && (d.State == exchange.Sealed || d.State == exchange.Unknown) {
+		return words(c, "Partner gestoppt: ", "partner stopped: ") + causeName(c, s.Cause) + ": " + s.Text
+	}
 	for _, p := range cfg.Partners {
 		if p.Name == d.Partner && (d.State == exchange.Sealed || d.State == exchange.Unknown) && !p.Window.Open(now, cfg.TimeZone) {
 			next := p.Window.NextOpen(now, cfg.TimeZone).In(cfg.TimeZone).Format("2006-01-02 15:04")
@@ -125,7 +125,7 @@ func reason(c *cobra.Command, cfg *config.File, d exchange.Delivery) string {
 		}
 	}
 	if d.State == exchange.Sealed && d.Attempt > 0 && d.Due.After(now) {
-		parts = append(parts, words(c, "nächster Versuch ", "next try ")+d.Due.Format(time.TimeOnly))
+		parts = append(parts, words(c, "nächster Versuch ", "next try ")+moment(d.Due, cfg.TimeZone))
 	}
 	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
 	return strings.Join(parts, ": ")
@@ -151,10 +151,14 @@ func newQueueShowCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if asJSON {
-			return writeJSON(c.OutOrStdout(), show(d))
+		stops, err := ledger.Stopped(c.Context())
+		if err != nil {
+			return err
 		}
-		return printDelivery(c, cfg, d)
+		if asJSON {
+			return writeJSON(c.OutOrStdout(), show(d, stops))
+		}
+		return printDelivery(c, cfg, stops, d)
 	}
 	return c
 }
@@ -168,7 +172,7 @@ func parseID(s string) (int64, error) {
 }
 
 // printDelivery writes the filled fields of a row, one to a line.
-func printDelivery(c *cobra.Command, cfg *config.File, d exchange.Delivery) error {
+func printDelivery(c *cobra.Command, cfg *config.File, stops map[string]exchange.Stop, d exchange.Delivery) error {
 	w := c.OutOrStdout()
 	line := func(de, en string, v any) {
 		if s := fmt.Sprint(v); s != "" && s != "0" {
@@ -177,7 +181,7 @@ func printDelivery(c *cobra.Command, cfg *config.File, d exchange.Delivery) erro
 	}
 	line("Sendung", "Delivery", d.ID)
 	line("Stand", "State", stateName(c, d.State))
-	line("Grund", "Reason", reason(c, cfg, d))
+	line("Grund", "Reason", reason(c, cfg, stops, d))
 	line("Datei", "File", d.Name)
 	line("Eingang über", "Came in by", d.Account)
 	line("Betrieb", "Mode", d.Mode)
@@ -230,10 +234,7 @@ func newQueueChange(name, short string, resendFlag bool) *cobra.Command {
 		if strings.TrimSpace(why) == "" {
 			return usageError{fmt.Errorf("--%s is required: it stands in the history", flag)}
 		}
-		cfg, problems, err := config.Load(file)
-		if err == nil {
-			err = problems.Err()
-		}
+		cfg, _, err := readConfig(file)
 		if err != nil {
 			return err
 		}
@@ -242,12 +243,12 @@ func newQueueChange(name, short string, resendFlag bool) *cobra.Command {
 			return err
 		}
 		defer ledger.Close()
-		return changeByHand(c, ledger, id, name, why, resend)
+		return changeByHand(c, cfg, ledger, id, name, why, resend)
 	}
 	return c
 }
 
-func changeByHand(c *cobra.Command, ledger *store.Ledger, id int64, name, why string, resend bool) error {
+func changeByHand(c *cobra.Command, cfg *config.File, ledger *store.Ledger, id int64, name, why string, resend bool) error {
 	d, err := ledger.Delivery(c.Context(), id)
 	if err != nil {
 		return err
@@ -258,12 +259,20 @@ func changeByHand(c *cobra.Command, ledger *store.Ledger, id int64, name, why st
 	case name == "cancel":
 		m.By, m.Due = exchange.Withdrawn, time.Time{}
 	case name == "deliver-by-hand":
-		m.By = exchange.Vouched
-		m.Change = func(d *exchange.Delivery) { d.DeliveredAt, d.Proof = now, "by hand: "+why }
+		if d.Direction != exchange.Out || !d.HasNumber() {
+			return codeError{exitFailed, fmt.Sprintf("delivery %d was never on its way to a partner", id)}
+		}
+		m.By, m.Due = exchange.Vouched, answerBy(cfg, d, now)
+		m.Change = func(row *exchange.Delivery) { row.DeliveredAt, row.AnswerBy, row.Proof = now, m.Due, "by hand: "+why }
 	case d.Direction == exchange.In:
 		m.By = exchange.Reopened
 	case d.Cause == exchange.OutcomeUnknown && !resend:
 		return codeError{exitUsage, fmt.Sprintf("delivery %d may already be with the partner: release it with --resend if the partner has nothing, or use 'queue deliver-by-hand' if it has", id)}
+	case d.Cause == exchange.KeyProblem && !d.Published: // sealed anew, so with a new number
+		m.By = exchange.Released
+		m.Change = func(row *exchange.Delivery) {
+			row.Attempt, row.TransferName, row.TransferNumber, row.Created = 0, "", 0, ""
+		}
 	case d.HasNumber():
 		m.By = exchange.Resumed
 		m.Change = func(d *exchange.Delivery) {
@@ -286,17 +295,23 @@ func changeByHand(c *cobra.Command, ledger *store.Ledger, id int64, name, why st
 	return nil
 }
 
+// answerBy is when the waiting for an answer ends that begins now.
+func answerBy(cfg *config.File, d exchange.Delivery, now time.Time) time.Time {
+	for _, p := range cfg.Partners {
+		if p.Name == d.Partner && p.Answers != exchange.AnswersNever && d.Kind == exchange.File {
+			return now.Add(p.AnswerPeriod)
+		}
+	}
+	return now
+}
+
 func newPartnerCommand() *cobra.Command {
-	var file, why string
+	var file string
 	c := &cobra.Command{Use: "partner", Short: "Let a stopped partner be called again", RunE: group}
 	resume := &cobra.Command{Use: "resume NAME", Short: "Call a partner again that a failed login or an unknown host key has stopped", Args: cobra.ExactArgs(1)}
 	configFlag(resume, &file)
-	resume.Flags().StringVar(&why, "reason", "", "why, for the log")
 	resume.RunE = func(c *cobra.Command, args []string) error {
-		cfg, problems, err := config.Load(file)
-		if err == nil {
-			err = problems.Err()
-		}
+		cfg, _, err := readConfig(file)
 		if err != nil {
 			return err
 		}

@@ -77,7 +77,11 @@ func serve(ctx context.Context, file string, once bool, errOut io.Writer) error 
 		if err != nil {
 			return err
 		}
-		if n := g.pipeline.Troubles() + after - before; n > 0 {
+		stops, err := g.ledger.Stopped(ctx)
+		if err != nil {
+			return err
+		}
+		if n := g.pipeline.Troubles() + after - before + len(stops); n > 0 {
 			return codeError{exitPartly, fmt.Sprintf("%d held, rejected, quarantined or stopped in this run; see 'gateway queue list -c %s'", n, file)}
 		}
 		return nil

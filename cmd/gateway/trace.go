@@ -44,6 +44,10 @@ func newTraceCommand() *cobra.Command {
 		if len(rows) == 0 {
 			return fmt.Errorf("%q: %w", args[0], exchange.ErrNotFound)
 		}
+		stops, err := ledger.Stopped(c.Context())
+		if err != nil {
+			return err
+		}
 		for i, d := range rows {
 			events, err := ledger.Events(c.Context(), d.ID)
 			if err != nil {
@@ -53,7 +57,7 @@ func newTraceCommand() *cobra.Command {
 				if err := writeJSONLine(c.OutOrStdout(), struct {
 					shown
 					Events []shownEvent `json:"events"`
-				}{show(d), showEvents(events)}); err != nil {
+				}{show(d, stops), showEvents(events)}); err != nil {
 					return err
 				}
 				continue
@@ -61,7 +65,7 @@ func newTraceCommand() *cobra.Command {
 			if i > 0 {
 				fmt.Fprintln(c.OutOrStdout())
 			}
-			if err := printDelivery(c, cfg, d); err != nil {
+			if err := printDelivery(c, cfg, stops, d); err != nil {
 				return err
 			}
 			fmt.Fprintln(c.OutOrStdout())

@@ -38,17 +38,23 @@ type gateway struct {
 // load reads a configuration and prints its problems. Those that a ledger with
 // history answers are left out.
 func load(path string, warn io.Writer) (*config.File, error) {
-	file, problems, err := config.Load(path)
+	file, problems, err := readConfig(path)
 	if err != nil {
-		return nil, err
-	}
-	if err := problems.Err(); err != nil {
 		return nil, err
 	}
 	for _, p := range withHistory(file, problems) {
 		fmt.Fprintln(warn, p)
 	}
 	return file, nil
+}
+
+// readConfig reads a configuration that must be usable.
+func readConfig(path string) (*config.File, config.Problems, error) {
+	file, problems, err := config.Load(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", config.ErrInvalid, err)
+	}
+	return file, problems, problems.Err()
 }
 
 // withHistory drops the question for a first transfer number where the ledger
@@ -68,38 +74,59 @@ func withHistory(file *config.File, problems config.Problems) config.Problems {
 	})
 }
 
+// parts are what a configuration's files make: keys, channels, server, checks.
+type parts struct {
+	ring     *ring
+	partners []pipeline.Partner
+	server   *dropserver.Server
+	checks   func() ([]annex.MessageCheck, error)
+}
+
+// newParts reads every key, certificate and list that the configuration names,
+// and returns all that is wrong with them.
+func newParts(file *config.File, log zerolog.Logger) (p parts, faults []error) {
+	note := func(err error) {
+		if err == nil {
+			return
+		}
+		if several, ok := err.(interface{ Unwrap() []error }); ok {
+			faults = append(faults, several.Unwrap()...)
+			return
+		}
+		faults = append(faults, err)
+	}
+	var err error
+	p.ring, err = newRing(file)
+	note(err)
+	p.partners, err = newPartners(file)
+	note(err)
+	p.server, err = newServer(file, log)
+	note(err)
+	p.checks, err = newChecks(file)
+	note(err)
+	return p, faults
+}
+
 // assemble opens the ledger and puts all parts together. Everything that is
 // wrong with keys, certificates and folders is reported at once.
 func assemble(ctx context.Context, file *config.File, log zerolog.Logger) (*gateway, error) {
 	g := &gateway{file: file, log: log}
-	var wrong []error
-	note := func(err error) {
-		if err != nil {
-			wrong = append(wrong, err)
-		}
+	p, faults := newParts(file, log)
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("%w: %s: %w", config.ErrInvalid, file.Path, errors.Join(faults...))
 	}
-	ring, err := newRing(file)
-	note(err)
-	partners, err := newPartners(file)
-	note(err)
-	server, err := newServer(file, log)
-	note(err)
-	checks, err := newChecks(file)
-	note(err)
-	if len(wrong) > 0 {
-		return nil, errors.Join(wrong...)
-	}
+	var err error
 	if g.ledger, err = store.Open(ctx, file.Ledger); err != nil {
 		return nil, err
 	}
 	if g.spool, err = store.OpenSpool(file.Spool); err != nil {
 		return nil, errors.Join(err, g.ledger.Close())
 	}
-	g.server = server
+	g.server = p.server
 	s := pipeline.Settings{
-		Ledger: g.ledger, Spool: g.spool, Keys: ring, Outboxes: map[string]pipeline.Outbox{},
-		Partners: partners, Routes: file.Routes, Mandates: file.SpeaksFor,
-		Checks: checks, Location: file.TimeZone, Log: log,
+		Ledger: g.ledger, Spool: g.spool, Keys: p.ring, Outboxes: map[string]pipeline.Outbox{},
+		Partners: p.partners, Routes: file.Routes, Mandates: file.SpeaksFor,
+		Checks: p.checks, Location: file.TimeZone, Log: log,
 	}
 	for _, id := range file.Identities {
 		s.Identities = append(s.Identities, pipeline.Identity{IK: id.IK, Inbox: id.Inbox})
@@ -269,22 +296,34 @@ func (g *gateway) listen() (net.Listener, error) {
 	return net.Listen("tcp", g.file.Server.Listen)
 }
 
-// clean removes what a crash left in the spool without a row.
+// errForeignSpool is a spool that belongs to another ledger.
+var errForeignSpool = errors.New("the spool holds deliveries that the ledger does not know")
+
+// clean sets aside what a crash left in the spool without a row: at most one
+// folder for each outbox and partner. More than that means that ledger and spool
+// do not belong together, and nothing is touched.
 func (g *gateway) clean(ctx context.Context) error {
 	tokens, err := g.spool.Tokens()
 	if err != nil {
 		return err
 	}
+	var unknown []string
 	for _, token := range tokens {
 		known, err := g.ledger.HasIntake(ctx, token)
 		if err != nil {
 			return err
 		}
-		if known {
-			continue
+		if !known {
+			unknown = append(unknown, token)
 		}
-		g.log.Info().Str("intake", token).Msg("left by a crash before its row was written; its original still stands, so it is removed")
-		if err := g.spool.Remove(token); err != nil {
+	}
+	if len(unknown) > len(g.file.Outboxes)+len(g.file.Partners) {
+		return fmt.Errorf("%w: %d of %d in %s, by %s; is it the ledger that belongs to this spool, and not an older copy?",
+			errForeignSpool, len(unknown), len(tokens), g.file.Spool, g.file.Ledger)
+	}
+	for _, token := range unknown {
+		g.log.Warn().Str("intake", token).Msg("left by a crash before its row was written; its original was not removed; set aside in the spool's folder orphans")
+		if err := g.spool.SetAside(token); err != nil {
 			return err
 		}
 	}

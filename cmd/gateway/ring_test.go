@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/x509"
+	"errors"
+	"math/big"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"software.sslmate.com/src/go-pkcs12"
+
+	"gateway301/config"
+	"gateway301/crypto"
+	"gateway301/crypto/cms"
+	"gateway301/crypto/keys"
+)
+
+// What the YAML says of keys and trust reaches whoever seals and opens.
+func TestRingFollowsTheConfiguration(t *testing.T) {
+	d := newDesk(t)
+	c, err := trustCentre()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GATEWAY_TEST_KEY_PASSWORD", "Geheim 1")
+	p12, err := pkcs12.Modern.WithRand(rand.Reader).Encode(c.hospital.Key, c.hospital.Certificate, nil, "Geheim 1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.put("hospital.p12", p12)
+	locked, err := keys.MarshalKey(c.hospital.Key, "Geheim 1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.put("locked.key", locked)
+	for _, folder := range []string{"outbox", "put"} {
+		if err := os.Mkdir(d.at(folder), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tomorrow := time.Now().AddDate(0, 0, 2).Format(time.DateOnly)
+	text := `
+identities:
+  - ik: 260500005
+    key: file:hospital.p12
+    key-password: env:GATEWAY_TEST_KEY_PASSWORD
+    also: [{key: "file:locked.key", key-password: env:GATEWAY_TEST_KEY_PASSWORD, certificate: hospital.crt}]
+    own-copy: true
+trust:
+  roots: [chain.pem]
+  certificates: [insurer.crt]
+  exceptions:
+    - {ik: 260500027, certificate: insurer.crt}
+    - {ik: 109910000, write: legacy-pkcs1, read: [pkcs1-signature], reason: reads no PSS, until: ` + tomorrow + `}
+outboxes: [{name: nord, path: outbox, owner: 260500005, mode: test}]
+partners: [{name: kasse, ik: 109910000, folder: {put: put}, answers: never}]
+routes: [{mode: test, partner: kasse}]
+`
+	ring := func(text string) (*ring, error) {
+		t.Helper()
+		d.put("gateway.yaml", []byte(text))
+		file, problems, err := config.Load(d.at("gateway.yaml"))
+		if err := errors.Join(err, problems.Err()); err != nil {
+			t.Fatal(err)
+		}
+		return newRing(file)
+	}
+	r, err := ring(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	if len(r.own["260500005"]) != 2 || len(r.all) != 2 {
+		t.Errorf("%d keys", len(r.all))
+	}
+	signer, err := r.Signer("260500005", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := r.Sealing(signer, "260500027", now)
+	if err != nil || len(s.Recipients) != 2 || !s.Recipients[0].Equal(c.insurer.Certificate) || !s.Recipients[1].Equal(c.hospital.Certificate) || s.Legacy != nil {
+		t.Errorf("by override, with a copy for us: %+v, %v", s.Legacy, err)
+	}
+	if s, err = r.Sealing(signer, "109910000", now); err != nil || s.Legacy == nil || s.Legacy.Reason != "reads no PSS" {
+		t.Fatalf("legacy: %+v, %v", s.Legacy, err)
+	}
+	var sealed bytes.Buffer
+	if _, err := crypto.SealAs(&sealed, strings.NewReader("hello"), 5, s); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := cms.Inspect(&sealed); err != nil || len(m.Recipients) != 2 || m.Recipients[0].Method != "RSAES-PKCS1-v1_5" {
+		t.Errorf("%+v, %v", m, err)
+	}
+	s.At = now.AddDate(0, 0, 3)
+	if _, err := crypto.SealAs(&sealed, strings.NewReader("hello"), 5, s); !errors.Is(err, crypto.ErrLegacy) {
+		t.Errorf("legacy after its end: %v", err)
+	}
+	if o := r.Opening(now); len(o.Exceptions) != 1 || !o.Exceptions[0].Policy.PKCS1Signature || o.Exceptions[0].Policy.OtherHashes || o.Exceptions[0].IK != "109910000" {
+		t.Errorf("%+v", o.Exceptions)
+	}
+
+	// What cannot be read stops us, with the place.
+	for name, change := range map[string][3]string{
+		"wrong password":  {"{key: \"file:locked.key\", key-password: env:GATEWAY_TEST_KEY_PASSWORD", "{key: \"file:locked.key\", key-password: env:HOME", "wrong password"},
+		"no password":     {"    key-password: env:GATEWAY_TEST_KEY_PASSWORD\n", "", "encrypted"},
+		"two to override": {"certificate: insurer.crt}\n    - {ik", "certificate: chain.pem}\n    - {ik", "holds 2 certificates"},
+		"no CRL":          {"  certificates: [insurer.crt]", "  certificates: [insurer.crt]\n  crls: [chain.pem]", "no certificate revocation list"},
+	} {
+		if _, err := ring(strings.Replace(text, change[0], change[1], 1)); err == nil || !strings.Contains(err.Error(), change[2]) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+
+	// A certificate that the CRL names is not sealed for.
+	der, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
+		Number: big.NewInt(1), ThisUpdate: now.Add(-time.Hour), NextUpdate: now.Add(time.Hour), SignatureAlgorithm: x509.SHA256WithRSAPSS,
+		RevokedCertificateEntries: []x509.RevocationListEntry{{SerialNumber: c.insurer.Certificate.SerialNumber, RevocationTime: now.Add(-time.Minute)}},
+	}, c.pki.CA(), c.pki.CAKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.put("ca.crl", der)
+	r, err = ring(strings.Replace(text, "  certificates: [insurer.crt]", "  certificates: [insurer.crt]\n  crls: [ca.crl]", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Recipient("109910000", now); !errors.Is(err, keys.ErrRevoked) {
+		t.Errorf("revoked: %v", err)
+	}
+}
