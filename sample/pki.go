@@ -110,6 +110,9 @@ func (p *PKI) Root() *x509.Certificate { return p.root.cert }
 // CA returns the certificate of the issuing CA.
 func (p *PKI) CA() *x509.Certificate { return p.ca.cert }
 
+// CAKey returns the key of the issuing CA, for revocation lists.
+func (p *PKI) CAKey() *rsa.PrivateKey { return p.ca.key }
+
 // Chain returns both CA certificates in PEM, the issuing one first.
 func (p *PKI) Chain() []byte {
 	return slices.Concat(certPEM(p.ca.cert), certPEM(p.root.cert))
