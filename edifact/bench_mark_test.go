@@ -5,8 +5,8 @@ import "testing"
 // The marker alone, over a buffer in the cache.
 func BenchmarkMark(b *testing.B) {
 	data := sample(64<<10, DefaultSeparators())[:64<<10]
-	var m marker
-	m.all = make([]uint64, len(data)/chunk)
+	m := marker{kernel: haveKernel()}
+	m.all = make([]uint64, len(data)/chunk+1)
 	m.use(DefaultSeparators())
 	b.SetBytes(int64(len(data)))
 	for b.Loop() {
