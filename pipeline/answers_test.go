@@ -155,14 +155,14 @@ func TestAnswerWhileStillSending(t *testing.T) {
 		h.line.after = func(_, name string) {
 			if isAUF(name) {
 				w.answer("TKRH0009", fehl(t, annex.Envelope{}, positive, "ja"), annex.Auftragsdatei{})
-				time.Sleep(2 * time.Minute)
+				time.Sleep(35 * time.Second) // it is fetched every 30 s
 				equal(t, "while sending", h.row(d.ID).State, exchange.Sending)
 			}
 		}
 		p := pipeline.New(h.settings)
 		ended := make(chan error)
 		go func() { ended <- p.Run(t.Context()) }()
-		time.Sleep(5 * time.Minute)
+		time.Sleep(time.Minute)
 		p.Stop()
 		must(t, <-ended)
 		h.wants(d.ID, exchange.Accepted, exchange.NoCause)

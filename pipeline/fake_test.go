@@ -187,6 +187,13 @@ func (l *line) did(op string) []string {
 	return out
 }
 
+// passed counts the points that were passed.
+func (l *line) passed() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.points
+}
+
 // errKilled is what everything answers once the process is dead.
 var errKilled = errors.New("killed")
 

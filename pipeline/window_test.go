@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,18 +26,18 @@ func (g *gateway) started() (p *pipeline.Pipeline, ended <-chan error) {
 	return p, end
 }
 
-// at sleeps until a time of day on 1 January 2000, or on a day after it.
-func at(day, hour, minute int) {
-	time.Sleep(time.Until(time.Date(2000, 1, day, hour, minute, 0, 0, berlin())))
+// at sleeps until so many minutes past one, on 1 January 2000 in Berlin.
+func at(minute int) {
+	time.Sleep(time.Until(time.Date(2000, 1, 1, 1, minute, 0, 0, berlin())))
 }
 
 func windowed(t *testing.T) (*world, *gateway) {
 	w := newWorld(t)
 	h := w.hospital
 	var err error
-	h.settings.Partners[0].Window, err = schedule.ParseWindow("03:00-04:00")
+	h.settings.Partners[0].Window, err = schedule.ParseWindow("01:10-01:20", "01:50-02:00")
 	must(t, err)
-	h.settings.Partners[0].Collects = false
+	h.settings.Partners[0].Collects, h.settings.Partners[0].Grace = false, 5*time.Minute
 	return w, h
 }
 
@@ -47,12 +48,12 @@ func TestClosedWindow(t *testing.T) {
 		w, h := windowed(t)
 		d := h.take(nord, "aufn.edi", file(t, sample.FileOptions{}))
 		p, ended := h.started()
-		at(1, 2, 59)
+		at(9)
 		equal(t, "state before it opens", h.row(d.ID).State, exchange.Sealed)
-		equal(t, "calls before it opens", len(h.line.calls), 0)
-		at(1, 3, 2)
+		equal(t, "calls before it opens", h.line.passed(), 0)
+		at(12)
 		equal(t, "state when it is open", h.row(d.ID).State, exchange.Delivered)
-		equal(t, "delivered within the first minute", h.row(d.ID).DeliveredAt.Before(time.Date(2000, 1, 1, 3, 1, 1, 0, berlin())), true)
+		equal(t, "delivered within the first minute", !h.row(d.ID).DeliveredAt.After(time.Date(2000, 1, 1, 1, 11, 0, 0, berlin())), true)
 		p.Stop()
 		must(t, <-ended)
 		w.standsOnce(h.row(d.ID), "window")
@@ -61,6 +62,8 @@ func TestClosedWindow(t *testing.T) {
 
 // slowly makes every Put of an Auftragsdatei take so long.
 func (l *line) slowly(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.before = func(ctx context.Context, op, name string) error {
 		if op != "put" || !isAUF(name) {
 			return nil
@@ -78,16 +81,16 @@ func (l *line) slowly(d time.Duration) {
 func TestPairIsFinishedWithinTheGrace(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		_, h := windowed(t)
-		at(1, 3, 55)
-		h.line.slowly(10 * time.Minute)
+		at(18)
+		h.line.slowly(4 * time.Minute)
 		one := h.take(nord, "one", file(t, sample.FileOptions{Reference: 1, ApplicationRef: "KRH00000001"}))
 		two := h.take(nord, "two", file(t, sample.FileOptions{Reference: 2, ApplicationRef: "KRH00000002"}))
 		p, ended := h.started()
-		at(1, 4, 30)
+		at(40)
 		equal(t, "begun in the window", h.row(one.ID).State, exchange.Delivered)
 		equal(t, "not begun", h.row(two.ID).State, exchange.Sealed)
 		equal(t, "attempts at the second", h.row(two.ID).Attempt, 0)
-		at(2, 3, 30)
+		at(56)
 		equal(t, "in the next window", h.row(two.ID).State, exchange.Delivered)
 		p.Stop()
 		must(t, <-ended)
@@ -99,21 +102,21 @@ func TestPairIsFinishedWithinTheGrace(t *testing.T) {
 func TestPairIsStoppedAfterTheGrace(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, h := windowed(t)
-		at(1, 3, 55)
+		at(18)
 		h.line.slowly(time.Hour)
 		d := h.take(nord, "aufn.edi", file(t, sample.FileOptions{}))
 		p, ended := h.started()
-		at(1, 4, 14)
+		at(24)
 		equal(t, "within the grace", h.row(d.ID).State, exchange.Sending)
-		at(1, 4, 16)
+		at(26)
 		got := h.row(d.ID)
 		equal(t, "after the grace", got.State, exchange.Sealed)
-		equal(t, "due", got.Due.In(berlin()).Format(time.DateTime), "2000-01-02 03:00:00")
+		equal(t, "due", got.Due.In(berlin()).Format(time.DateTime), "2000-01-01 01:50:00")
 		calls := len(h.line.did("put"))
 		h.line.slowly(time.Minute)
-		at(2, 2, 59)
+		at(49)
 		equal(t, "puts outside the window", len(h.line.did("put")), calls)
-		at(2, 3, 30)
+		at(58)
 		p.Stop()
 		must(t, <-ended)
 		got = h.row(d.ID)
@@ -248,26 +251,27 @@ func TestPartnerDown(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
 		h := w.hospital
-		down := true
+		var down atomic.Bool
+		down.Store(true)
 		h.line.before = func(context.Context, string, string) error {
-			if down {
+			if down.Load() {
 				return channels.ErrLine
 			}
 			return nil
 		}
 		d := h.take(nord, "aufn.edi", file(t, sample.FileOptions{}))
 		p, ended := h.started()
-		time.Sleep(2 * time.Hour)
+		time.Sleep(30 * time.Minute)
 		got := h.row(d.ID)
 		equal(t, "state", got.State, exchange.Sealed)
 		equal(t, "attempts", got.Attempt, 0)
 		events, err := h.ledger.Events(t.Context(), d.ID)
 		must(t, err)
-		if tries := len(h.line.did("list")); tries > 2*60*4 {
-			t.Errorf("%d calls in two hours", tries)
+		if tries := len(h.line.did("list")); tries > 30*4 {
+			t.Errorf("%d calls in half an hour", tries)
 		}
 		t.Logf("%d calls, %d lines of history", len(h.line.did("list")), len(events))
-		down = false
+		down.Store(false)
 		time.Sleep(5 * time.Minute)
 		p.Stop()
 		must(t, <-ended)
