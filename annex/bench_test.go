@@ -10,14 +10,16 @@ import (
 	"gateway301/edifact"
 )
 
-// benchFile is a valid file of about 8 MB: many messages of a common length.
+// benchFile is a valid file of about 64 MB: invoices of a common length.
 func benchFile() string {
-	const messages = 20000
+	const messages = 50_000
 	var b strings.Builder
 	b.WriteString(goodUNB)
 	for n := 1; n <= messages; n++ {
-		b.WriteString(message(n, "INV+A123456780+1+00+00+2712+F-00007-00001'NAD+Mustermann+Erika+w+19700101+Musterweg 1+00000+Musterstadt'"+
-			"DPV+2026+2026'AUF+20261120+1120+0101+0100+20261124'EAD+M50.8'"+strings.Repeat("ENT+74000000+123,45+20261120+20261124+4'", 5)))
+		body := strings.Replace(bodyRECH, "N-1", fmt.Sprintf("F-00007-%05d", n), 1)
+		more := strings.Repeat("ENT+74000000+1,50+20261120+20261124+4'", 18)
+		body = strings.Replace(strings.Replace(body, "BNK", more+"BNK", 1), "1460,40", "1568,40", 1)
+		fmt.Fprintf(&b, "UNH+%05d+RECH:16:000:00'%sUNT+%d+%05d'", n, body, strings.Count(body, "'")+2, n)
 	}
 	fmt.Fprintf(&b, "UNZ+%d+00007'", messages)
 	return b.String()
@@ -40,6 +42,20 @@ func BenchmarkCheck(b *testing.B) {
 				} else if err != nil {
 					b.Fatal(err)
 				}
+			}
+		}
+	})
+	tb, err := LoadTables()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("full", func(b *testing.B) {
+		b.SetBytes(int64(len(in)))
+		b.ReportAllocs()
+		for b.Loop() {
+			rep, err := Check(context.Background(), strings.NewReader(in), CheckOptions{Tables: tb, Confirmed: true})
+			if err != nil || rep.Errors+rep.Warnings != 0 || rep.Stages[2].Passed != rep.Messages {
+				b.Fatal(rep.Findings, err)
 			}
 		}
 	})

@@ -201,6 +201,8 @@ func (c *checker) step(step edifact.Step) {
 		if !c.unb {
 			c.unb = true
 			c.readUNB(s)
+		} else {
+			c.k.forget()
 		}
 		c.expected = 1
 	case edifact.KindUNH:

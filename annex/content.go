@@ -86,6 +86,9 @@ func (k *content) begin(unh edifact.Segment) {
 	}
 }
 
+// forget begins to compare Geschäftsvorfälle anew, for another interchange.
+func (k *content) forget() { clear(k.seen) }
+
 // planOf gives the plan of a message type and version, made when first needed.
 func (k *content) planOf(typ, version []byte) *plan {
 	var room [16]byte

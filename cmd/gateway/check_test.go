@@ -38,10 +38,17 @@ func TestSampleAndCheck(t *testing.T) {
 			t.Errorf("%s: %+v", typ, v)
 		}
 	}
-	for _, args := range [][]string{{"sample", "XYZW"}, {"sample", "RECH", "--size", "viel"}, {"sample"}} {
+	for _, args := range [][]string{{"sample", "XYZW"}, {"sample", "--fault", "99999"}, {"sample", "AUFN", "--fault", "10061"}, {"sample", "RECH", "--size", "viel"}, {"sample"}} {
 		if code, _, errOut := command(t, args...); code == exitDone || errOut == "" {
 			t.Errorf("%v: %d %q", args, code, errOut)
 		}
+	}
+	path := filepath.Join(dir, "fault.edi")
+	if code, _, errOut := command(t, "sample", "--fault", "g2-005", "--out", path); code != exitDone || !strings.Contains(errOut, "G2-005 must be found at byte") {
+		t.Errorf("%d %s", code, errOut)
+	}
+	if code, out, _ := command(t, "check", path); code != exitFindings || !strings.Contains(out, "G2-005") {
+		t.Errorf("%d %s", code, out)
 	}
 	if code, out, _ := command(t, "sample", "RECH", "--size", "20KB"); code != exitDone || len(out) < 19_000 || len(out) > 30_000 {
 		t.Errorf("%d, %d bytes", code, len(out))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,15 +18,16 @@ import (
 
 func newSampleCommand() *cobra.Command {
 	var o sample.FileOptions
-	var out, size, created string
+	var out, size, created, fault string
 	c := &cobra.Command{
-		Use:   "sample TYPE",
+		Use:   "sample [TYPE]",
 		Short: "Make an invented file of any message type and size",
 		Long: "Make a valid, invented file. The same options and seed give the same bytes.\nTypes: " + strings.Join(sample.Types(), ", ") +
-			". RECH and ENTL can grow to a --size.",
-		Args: cobra.ExactArgs(1),
+			". RECH and ENTL can grow to a --size.\nWith --fault CODE and no type: the smallest file that breaks just that rule.",
+		Args: cobra.MaximumNArgs(1),
 	}
 	f := c.Flags()
+	f.StringVar(&fault, "fault", "", "code of the rule that the file breaks")
 	f.StringVar(&o.Version, "version", "16", "version of the message: 12, 13, 15, 16")
 	f.StringVar(&o.Sender, "from", "", "IK in UNB 0004 (default an invented one)")
 	f.StringVar(&o.Recipient, "to", "", "IK in UNB 0010 (default an invented one)")
@@ -37,6 +39,12 @@ func newSampleCommand() *cobra.Command {
 	f.StringVar(&size, "size", "", "about so many bytes, such as 64MB (RECH and ENTL)")
 	f.StringVar(&out, "out", "", "file to write (default standard output)")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if (len(args) == 0) == (fault == "") {
+			return usageError{errors.New("either a type or --fault CODE")}
+		}
+		if fault != "" {
+			return writeFault(c, fault, out)
+		}
 		o.Type = args[0]
 		if err := parties(&o, created); err != nil {
 			return err
@@ -54,6 +62,44 @@ func newSampleCommand() *cobra.Command {
 		return writeTo(c.OutOrStdout(), out, write)
 	}
 	return c
+}
+
+// writeFault writes the file that breaks a rule, and tells what a check must be given.
+func writeFault(c *cobra.Command, code, out string) error {
+	tables, err := annex.LoadTables()
+	if err != nil {
+		return err
+	}
+	f, err := sample.FaultOf(tables, strings.ToUpper(code))
+	if errors.Is(err, sample.ErrFault) {
+		return codeError{exitNotFound, err.Error()}
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.ErrOrStderr(), words(c, "gateway: %s muss bei Byte %d gemeldet werden%s\n", "gateway: %s must be found at byte %d%s\n"), f.Code, f.At, strings.Join(needed(f.Options), ""))
+	return writeTo(c.OutOrStdout(), out, func(w io.Writer) error {
+		_, err := w.Write(f.File)
+		return err
+	})
+}
+
+// needed names the flags of gateway check without which the rule is not checked.
+func needed(o annex.CheckOptions) []string {
+	var out []string
+	if o.Order != nil {
+		out = append(out, " --auf")
+	}
+	if o.Partners != nil {
+		out = append(out, " --partners")
+	}
+	if o.LastReference != 0 {
+		out = append(out, fmt.Sprintf(" --last-reference %d", o.LastReference))
+	}
+	if len(o.Checks) > 0 {
+		out = append(out, " -c")
+	}
+	return append(out, " --now "+o.Now.Format("2006-01-02T15:04"))
 }
 
 // parties fills in invented IKs, in the direction of the message.
