@@ -81,7 +81,8 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"queue", "nonsense"}, exitUsage},
 		{[]string{"queue", "show", "x"}, exitUsage},
 		{[]string{"demo", "--files", "1"}, exitUsage},
-		{[]string{"run", "-c", "/nonexistent/gateway.yaml"}, exitFailed},
+		{[]string{"run", "-c", "/nonexistent/gateway.yaml"}, exitConfig},
+		{[]string{"version", "--lang", "fr"}, exitUsage},
 	} {
 		var out, errOut bytes.Buffer
 		if got := run(t.Context(), c.args, nil, &out, &errOut); got != c.want {

@@ -65,10 +65,16 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.PersistentFlags().String("lang", "", "language of output, de or en (default by LANG)")
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
+		if lang, _ := c.Flags().GetString("lang"); lang != "" && lang != "de" && lang != "en" {
+			return usageError{fmt.Errorf("--lang is de or en, not %q", lang)}
+		}
+		return nil
+	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		newDemoCommand(), newRunCommand(), newCheckCommand(),
+		newDemoCommand(), newRunCommand(), newCheckCommand(), newShowCommand(),
 		newQueueCommand(), newTraceCommand(), newConfigCommand(), newPartnerCommand(),
 		newExplainCommand(), newAufCommand(), newIKCommand(), newRulesCommand(), newSampleCommand(),
 		newSealCommand(), newOpenCommand(), newInspectCommand(), newKeyCommand(), newTrustlistCommand(),

@@ -14,6 +14,7 @@ import (
 	"gateway301/crypto"
 	"gateway301/crypto/cms"
 	"gateway301/crypto/keys"
+	"gateway301/pipeline"
 )
 
 // A ring holds our keys and the directory of everyone else's certificates.
@@ -178,7 +179,7 @@ func (r *ring) Signer(ik string, at time.Time) (crypto.Signer, error) {
 	case fault != nil:
 		return best, fmt.Errorf("own key: %w", fault)
 	}
-	return best, fmt.Errorf("no own key for IK %s", ik)
+	return best, fmt.Errorf("%w %s", pipeline.ErrNoKey, ik)
 }
 
 // Recipient returns the certificate to encrypt for.

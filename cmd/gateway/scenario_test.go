@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -69,7 +70,7 @@ func TestScenarios(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"pki": cmdPKI, "partner": cmdPartner, "line": cmdLine,
-			"await": cmdAwait, "hospital": cmdHospital, "annahmestelle": cmdAnnahmestelle, "sample": cmdSample, "auf": cmdAuf,
+			"await": cmdAwait, "until": cmdUntil, "hospital": cmdHospital, "annahmestelle": cmdAnnahmestelle, "sample": cmdSample, "auf": cmdAuf,
 		},
 	})
 }
@@ -99,6 +100,7 @@ type stage struct {
 type partner struct {
 	*channeltest.SSHD
 	line *relay.Relay
+	was  channeltest.Key // that logged in before newlogin
 }
 
 func onStage(ts *testscript.TestScript) *stage { return ts.Value(stageKey{}).(*stage) }
@@ -146,7 +148,7 @@ func cmdPKI(ts *testscript.TestScript, _ bool, _ []string) {
 // partner start|stop|restart|newkey|pin NAME
 func cmdPartner(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 2 {
-		ts.Fatalf("usage: partner start|stop|restart|newkey|pin NAME")
+		ts.Fatalf("usage: partner start|stop|restart|newkey|newlogin|oldlogin|pin NAME")
 	}
 	s, name := onStage(ts), args[1]
 	if args[0] == "start" {
@@ -176,6 +178,13 @@ func cmdPartner(ts *testscript.TestScript, _ bool, args []string) {
 		p.Restart()
 	case "newkey":
 		p.Host = []channeltest.Key{channeltest.NewKey(s.tb)}
+		p.Restart()
+	case "newlogin": // the partner lets somebody else in
+		p.was = p.Client
+		p.Client = channeltest.NewKey(s.tb)
+		p.Restart()
+	case "oldlogin":
+		p.Client = p.was
 		p.Restart()
 	case "pin":
 		ts.Setenv(strings.ToUpper(name)+"_HOSTKEY", p.Host[0].Line())
@@ -242,6 +251,31 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 			case <-end:
 				ts.Fatalf("%s: waited for a minute", name)
 			}
+		}
+	}
+}
+
+// until exec COMMAND... -- PATTERN repeats a command until its output matches.
+func cmdUntil(ts *testscript.TestScript, _ bool, args []string) {
+	n := len(args)
+	if n < 4 || args[0] != "exec" || args[n-2] != "--" {
+		ts.Fatalf("usage: until exec COMMAND... -- PATTERN")
+	}
+	pattern, err := regexp.Compile(args[n-1])
+	ts.Check(err)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.After(time.Minute); ; {
+		cmd := exec.Command(filepath.Join(binaryDir, args[1]), args[2:n-2]...)
+		cmd.Dir = ts.MkAbs(".")
+		out, _ := cmd.CombinedOutput()
+		if pattern.Match(out) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-end:
+			ts.Fatalf("waited for a minute for %q; last:\n%s", args[n-1], out)
 		}
 	}
 }
