@@ -116,7 +116,7 @@ func seal(t testing.TB, plain []byte, by Key, to ...Key) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res.PlainSize != int64(len(plain)) || res.PlainSHA256 != sha256.Sum256(plain) || res.SealedSize != int64(out.Len()) || res.SealedSHA256 != sha256.Sum256(out.Bytes()) {
+	if res.PlainSize != int64(len(plain)) || res.PlainSHA256 != sha256.Sum256(plain) || res.SealedSize != int64(out.Len()) {
 		t.Errorf("%+v", res)
 	}
 	return out.Bytes()
