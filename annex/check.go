@@ -100,6 +100,12 @@ const (
 // The content never makes an error; an error means that r could not be read, or
 // that ctx is done. The report then covers what had been read.
 func Check(ctx context.Context, r io.Reader, o CheckOptions) (Report, error) {
+	o.Checks = slices.Clone(o.Checks)
+	for i, check := range o.Checks {
+		if f, ok := check.(FileCheck); ok {
+			o.Checks[i] = f.ForFile(ctx)
+		}
+	}
 	c := newChecker(r, o)
 	err := c.run(ctx)
 	c.settle(err)
@@ -232,7 +238,43 @@ func (c *checker) step(step edifact.Step) {
 // close ends the present message, if there is one.
 func (c *checker) close(at edifact.Pos) {
 	if c.inBody && c.msg.Message > 0 {
+		c.endChecks()
 		c.k.end(at)
+	}
+}
+
+// endChecks lets checks speak that wait for the end of a message.
+func (c *checker) endChecks() {
+	if c.o.Stage > 0 && c.o.Stage < 4 {
+		return
+	}
+	for _, check := range c.o.Checks {
+		e, ok := check.(MessageEnder)
+		if !ok {
+			continue
+		}
+		found, err := e.EndOfMessage(c.msg)
+		if err != nil {
+			c.k.unchecked = true
+		}
+		for _, f := range found {
+			f.Severity = c.severity(f.Code, f.Severity)
+			at := edifact.Pos{Tag: f.Segment, Segment: f.SegmentNumber, Offset: f.Offset, Element: f.Element, Component: f.Component}
+			c.told(f, at, f.Position)
+		}
+	}
+}
+
+// told takes a finding of stage 4 over.
+func (c *checker) told(f Finding, at edifact.Pos, position int) {
+	switch {
+	case f.Severity == Off:
+	case c.o.Tables == nil:
+		c.enter(f, at, c.msg.FKT, position)
+	case c.k.room(f.Severity):
+		c.k.hold(f, at, position)
+	default:
+		c.k.excess(f)
 	}
 }
 
@@ -734,13 +776,7 @@ func (c *checker) custom(f Finding, s edifact.Segment) {
 		at = s.PosOf(f.Element, max(f.Component, 1))
 		at.Component = f.Component
 	}
-	if c.o.Tables == nil {
-		c.add(f, at)
-	} else if c.k.room(f.Severity) {
-		c.k.hold(f, at, c.counts.of(at.Tag))
-	} else {
-		c.k.excess(f)
-	}
+	c.told(f, at, c.counts.of(at.Tag))
 }
 
 // keeps reports whether the report has room for another finding.

@@ -34,6 +34,8 @@ type content struct {
 	more    [5][2]int // by stage: errors and warnings for which pending had no room
 	errors  int       // in pending
 	stage1  bool      // stage 1 failed for the message
+
+	unchecked bool // a check of stage 4 did not do its work
 }
 
 // A pending finding waits for the end of its message.
@@ -69,6 +71,7 @@ func newContent(c *checker, t *Tables) *content {
 // begin starts a message.
 func (k *content) begin(unh edifact.Segment) {
 	k.plan, k.pending, k.more, k.errors, k.stage1 = nil, k.pending[:0], [5][2]int{}, 0, false
+	k.unchecked = false
 	k.total = [maxRows]int32{}
 	k.restart()
 	t := k.c.o.Tables
@@ -252,8 +255,11 @@ func (k *content) end(at edifact.Pos) {
 		k.closeFall(at)
 	}
 	failed := 5 // the first stage that failed
-	if k.stage1 {
+	switch {
+	case k.stage1:
 		failed = 1
+	case k.c.bad: // told at once, where there are no tables
+		failed = 4
 	}
 	for i := range k.pending {
 		if k.pending[i].Severity == Error {
@@ -289,7 +295,7 @@ func (k *content) results(failed int) {
 		case stage == failed:
 			r.Failed++
 		case stage > failed,
-			(stage == 2 || stage == 3) && k.plan == nil, stage == 4 && len(k.c.o.Checks) == 0,
+			(stage == 2 || stage == 3) && k.plan == nil, stage == 4 && (len(k.c.o.Checks) == 0 || k.unchecked),
 			k.c.o.Stage > 0 && stage > k.c.o.Stage:
 			r.NotChecked++
 		default:

@@ -15,6 +15,27 @@
 //   - A stage (Stufe) is a layer of the Fehlerverfahren, Anlage 4 chapter 6:
 //     1 file and structure, 2 syntax, 3 field contents, 4 the payer's own.
 //   - A Geschäftsvorfall is what one FKT segment opens.
+//   - The version of a message follows from the day of admission; several are in
+//     flight at the same time.
+//   - A mark says how well a fact is founded: S1 (the Vereinbarung, a Fortschreibung,
+//     the error codes, GGT), S2 (a program, a sample, a vendor), A (a sibling
+//     Verfahren), R (recalled). Only S1, or two of S2, makes an error by default.
+//
+// # Tables
+//
+// What changes several times a year is data, one readable file each: the segment
+// table of a message and version in data/messages, a code list of Anlage 2 in
+// data/lists, the days of the versions in data/versions.txt. [LoadTables] reads them
+// and those of a folder that adds to or overrides them by day; a table that
+// contradicts itself is refused with its line.
+//
+//	interchange  stage 1, always
+//	  message    stage 2 by its table: order, repeats, lengths, types
+//	    value    stage 3 by lists, dates, check digits; sums and days across segments
+//	  message    stage 4: MessageCheck, a Hook
+//
+// After a stage has failed for a message, later ones are not checked. What stages 2
+// and 3 find are warnings until CheckOptions.Confirmed is set.
 //
 // # Sources
 //

@@ -94,7 +94,7 @@ func writeMessage(out *edifact.Writer, p Profile, f Geschaeftsvorfall, faults []
 	}
 	for _, h := range faults {
 		err := out.Segment("FHL", edifact.C(h.Segment), edifact.C(number(h.Position)), edifact.C(number(h.Element)),
-			edifact.C(cut(printable(h.Code), p.CodeLength)), edifact.C(cut(printable(h.Text), p.TextLength)))
+			edifact.C(cut(printable(p.code(h.Code)), p.CodeLength)), edifact.C(cut(printable(h.Text), p.TextLength)))
 		if err != nil {
 			return err
 		}

@@ -30,6 +30,9 @@ type Profile struct {
 	TextLength    int      `yaml:"text-length"`     // of FHL.5, in characters
 	ReferenceWord string   `yaml:"reference-word"`
 	PositiveText  string   `yaml:"positive-text"`
+	// Codes maps codes of ours to what a partner wants in FHL.4. What is not mapped
+	// goes out as it is, FHL.5 with its text.
+	Codes map[string]string `yaml:"codes"`
 }
 
 // AnswerProfile gives the profile of that name, such as "gateway301". The error
@@ -70,6 +73,20 @@ func parseProfile(b []byte) (Profile, error) {
 		}
 	}
 	return p, nil
+}
+
+// WithCodes is the profile with the table of a partner.
+func (p Profile) WithCodes(codes map[string]string) Profile {
+	p.Codes = codes
+	return p
+}
+
+// code is what goes into FHL.4.
+func (p Profile) code(code string) string {
+	if theirs, ok := p.Codes[code]; ok {
+		return theirs
+	}
+	return code
 }
 
 // Envelope is the envelope of an answer to a file: its parties swapped, its
