@@ -295,7 +295,7 @@ func (a *attempt) unreached(ctx context.Context, err error) error {
 	a.lane.failures++
 	a.lane.downUntil = a.p.Now().Add(a.lane.Retry.Next(a.lane.failures, rand.Float64()))
 	return a.move(from, exchange.Postponed, a.lane.downUntil, exchange.NoCause,
-		"partner not reached: "+err.Error()+"; next try "+a.lane.downUntil.In(a.p.Location).Format(time.TimeOnly))
+		"partner not reached: "+err.Error())
 }
 
 // partnerStopped reports whether a partner must not be called. Once a stop is

@@ -208,6 +208,12 @@ func apply(ctx context.Context, tx *sql.Tx, m exchange.Move) (exchange.Delivery,
 		}
 	}
 	for _, draft := range m.Drafts {
+		switch _, err := one(ctx, tx, "intake = ?", draft.Intake); {
+		case err == nil: // decided before; a delivery that is opened again is not answered twice
+			continue
+		case !errors.Is(err, exchange.ErrNotFound):
+			return d, err
+		}
 		draft.Answers = d.ID
 		if draft.Envelope.Reference == "" {
 			if draft.Envelope.Reference, err = nextReference(ctx, tx, draft); err != nil {

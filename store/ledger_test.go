@@ -150,6 +150,20 @@ func TestDraftsGetReferencesInOrder(t *testing.T) {
 	}
 }
 
+func TestADraftIsMadeOnce(t *testing.T) {
+	l := open(t)
+	in := take(t, l, file(1))
+	draft := exchange.Delivery{Intake: "a1", Direction: exchange.Out, Kind: exchange.Answer, TakenAt: noon}
+	for range 2 {
+		if _, err := l.Apply(t.Context(), exchange.Move{ID: in.ID, From: exchange.Taken, By: exchange.Noted, At: noon, Drafts: []exchange.Delivery{draft}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if rows, err := l.Deliveries(t.Context(), Filter{States: []exchange.State{exchange.Drafted}}); err != nil || len(rows) != 1 {
+		t.Error(rows, err)
+	}
+}
+
 func TestNumbersWrapAndPassOverWhatIsInUse(t *testing.T) {
 	l := open(t)
 	a := allotment()

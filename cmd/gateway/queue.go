@@ -124,7 +124,7 @@ func reason(c *cobra.Command, cfg *config.File, stops map[string]exchange.Stop, 
 			return words(c, "wartet auf das Fenster, nächstes ", "waiting for window, next ") + next
 		}
 	}
-	if d.State == exchange.Sealed && d.Attempt > 0 && d.Due.After(now) {
+	if (d.State == exchange.Sealed || d.State == exchange.Unknown) && d.Due.After(now) {
 		parts = append(parts, words(c, "nächster Versuch ", "next try ")+moment(d.Due, cfg.TimeZone))
 	}
 	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
