@@ -18,6 +18,8 @@ build: ## the static binary ./gateway
 
 test: peers lint ## everything a change must pass; brings the real peers first
 	GATEWAY_PEERS=required go test -race -timeout 15m ./...
+	@echo "every fault point of the road, of which the race detector's slowness leaves a sample:"
+	GATEWAY_PEERS=required go test -timeout 10m ./pipeline
 
 peers: ## install the programs that tests talk to (root on Debian), or list what is missing
 	@.ci/peers
