@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"gateway301/crypto"
 	"gateway301/crypto/cms"
@@ -44,14 +45,14 @@ func TestOpenSSL(t *testing.T) {
 	openssl := peer(t, "openssl")
 	c := everyone()
 
-	weSeal := func(known bool) func(*testing.T, func(string) string, []byte) {
+	weSeal := func(known bool, legacy *crypto.Legacy) func(*testing.T, func(string) string, []byte) {
 		return func(t *testing.T, at func(string) string, plain []byte) {
 			size := int64(-1)
 			if known {
 				size = int64(len(plain))
 			}
 			var out bytes.Buffer
-			if _, err := crypto.Seal(&out, bytes.NewReader(plain), size, c.hospital, []*x509.Certificate{c.insurer.Certificate}, now); err != nil {
+			if _, err := crypto.SealAs(&out, bytes.NewReader(plain), size, crypto.Sealing{Signer: c.hospital, Recipients: []*x509.Certificate{c.insurer.Certificate}, At: now, Legacy: legacy}); err != nil {
 				t.Fatal(err)
 			}
 			write(t, at("sealed"), out.Bytes())
@@ -82,9 +83,11 @@ func TestOpenSSL(t *testing.T) {
 	pss := []string{"-keyopt", "rsa_padding_mode:pss", "-keyopt", "rsa_pss_saltlen:32"}
 	oaep := []string{"-keyopt", "rsa_padding_mode:oaep", "-keyopt", "rsa_oaep_md:sha256", "-keyopt", "rsa_mgf1_md:sha256"}
 	with := func(a []string, b ...string) []string { return append(append([]string{}, b...), a...) }
+	old := &crypto.Legacy{Reason: "reads no PSS", Until: now.Add(time.Second)}
 	ways := []way{
-		{"we seal DER", 0, cms.Policy{}, weSeal(true), theyOpen},
-		{"we seal BER", 0, cms.Policy{}, weSeal(false), theyOpen},
+		{"we seal DER", 0, cms.Policy{}, weSeal(true, nil), theyOpen},
+		{"we seal BER", 0, cms.Policy{}, weSeal(false, nil), theyOpen},
+		{"we seal legacy", 0, cms.Policy{}, weSeal(true, old), theyOpen},
 		{"they seal DER", 0, cms.Policy{}, theySeal(pss, oaep), weOpen},
 		{"they seal BER", 0, cms.Policy{}, theySeal(pss, with(oaep, "-stream")), weOpen},
 		{"no attributes", 0, cms.Policy{}, theySeal(with(pss, "-noattr"), oaep), weOpen},

@@ -93,6 +93,9 @@ func (r *ring) uses(file *config.File, now time.Time) []keyUse {
 		}
 	}
 	for _, l := range r.directory.CRLs() {
+		if l.NextUpdate.IsZero() { // without an end
+			continue
+		}
 		// Its end is treated like that of a certificate.
 		out = append(out, keyUse{use: useCRL, crl: l, item: keys.Item{Name: l.Issuer.String(), Certificate: &x509.Certificate{NotAfter: l.NextUpdate}}})
 	}
