@@ -2,6 +2,7 @@ package annex
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -134,9 +135,10 @@ type checker struct {
 
 	unb      bool // UNB was read
 	msg      MessageInfo
-	expected int64 // number of the next UNH
-	inBody   bool  // between UNH and UNT of a message with UNH
-	bad      bool  // the present message is in rep.Refused
+	version  string // of the message before
+	expected int64  // number of the next UNH
+	inBody   bool   // between UNH and UNT of a message with UNH
+	bad      bool   // the present message is in rep.Refused
 	fkt      Geschaeftsvorfall
 	fktRaw   []byte // the segment behind fkt if it was found well, else empty
 	counts   tally
@@ -170,6 +172,12 @@ func (c *checker) run(ctx context.Context) error {
 			return ctx.Err()
 		}
 		step, err := c.w.Next()
+		if err == nil && step.Kind == edifact.KindBody && len(c.faults) == 0 && c.inBody && step.Message > 0 { // nearly always
+			c.rep.Segments++
+			c.before = edifact.KindBody
+			c.body(step.Segment, step.SegmentInMessage)
+			continue
+		}
 		if n == 0 {
 			c.advice()
 		}
@@ -219,7 +227,7 @@ func (c *checker) step(step edifact.Step) {
 		}
 	case edifact.KindBody:
 		if c.inBody && step.Message > 0 {
-			c.body(step)
+			c.body(step.Segment, step.SegmentInMessage)
 		}
 	case edifact.KindUNT:
 		if c.inBody && step.SegmentInMessage == 2 && c.proc.FKT {
@@ -591,7 +599,7 @@ func (c *checker) readUNH(s edifact.Segment) {
 	c.rep.Messages++
 	c.bad = false
 	c.counts.reset()
-	c.msg = MessageInfo{Message: c.rep.Messages, Reference: show(s.Value(1, 1)), Type: c.known(s.Value(2, 1)), Version: show(s.Value(2, 2))}
+	c.msg = MessageInfo{Message: c.rep.Messages, Reference: show(s.Value(1, 1)), Type: c.known(s.Value(2, 1)), Version: c.sameVersion(s.Value(2, 2))}
 	c.k.begin(s)
 	if s.Elements() < 2 {
 		c.find("10031", s.Pos())
@@ -619,6 +627,14 @@ func (c *checker) known(v []byte) string {
 		}
 	}
 	return show(v)
+}
+
+// sameVersion is known for versions.
+func (c *checker) sameVersion(v []byte) string {
+	if c.version != string(v) {
+		c.version = show(v)
+	}
+	return c.version
 }
 
 // sequence judges the UNH reference: five digits, from 00001, without a gap.
@@ -650,28 +666,36 @@ func (c *checker) resync(s edifact.Segment) {
 	}
 }
 
-// body looks at a segment between UNH and UNT.
-func (c *checker) body(step edifact.Step) {
-	s := step.Segment
-	fkt := c.proc.FKT && s.Is("FKT")
+// body looks at a segment between UNH and UNT, the n-th of its message.
+func (c *checker) body(s edifact.Segment, n int64) {
+	tag := binary.LittleEndian.Uint32(s.Raw()) & 0xffffff // a tag and what ends it are four bytes
+	fkt := tag == keyFKT && c.proc.FKT
 	if fkt || len(c.o.Checks) > 0 {
 		c.msg.Position = c.counts.add(s.Tag())
 	}
 	switch {
 	case fkt:
 		c.readFKT(s)
-	case step.SegmentInMessage == 2 && c.proc.FKT:
+	case n == 2 && c.proc.FKT:
 		c.find("G1-021", s.Pos())
-	case s.Is("FHL"):
+	case tag == keyFHL:
 		c.rep.FHL++
 	}
-	c.k.segment(s)
+	if c.k.plan != nil {
+		c.k.segment(s, tag)
+	}
 	for _, check := range c.o.Checks {
 		for _, f := range check.Segment(c.msg, s) {
 			c.custom(f, s)
 		}
 	}
 }
+
+// The tags that every segment is compared with, see [tagKey].
+const (
+	keyFKT = 'F' | 'K'<<8 | 'T'<<16
+	keyFHL = 'F' | 'H'<<8 | 'L'<<16
+)
 
 // readFKT begins a Geschäftsvorfall. Several may stand in one message.
 //

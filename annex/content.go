@@ -27,13 +27,16 @@ type content struct {
 	values    []edifact.Value
 	falls     fall
 	seed      maphash.Seed
-	seen      map[uint64]struct{} // Geschäftsvorfälle of the file
-	duplicate bool                // seen is full
+	seen      set  // Geschäftsvorfälle of the file
+	duplicate bool // seen is full
 
 	pending []pending
 	more    [5][2]int // by stage: errors and warnings for which pending had no room
 	errors  int       // in pending
 	stage1  bool      // stage 1 failed for the message
+
+	line  line // of the segment
+	fixed bool // o.VersionDate is set
 
 	unchecked bool // a check of stage 4 did not do its work
 }
@@ -61,7 +64,8 @@ type fall struct {
 const maxFalls = 1 << 17
 
 func newContent(c *checker, t *Tables) *content {
-	k := &content{c: c, plans: make(map[string]*plan), seed: maphash.MakeSeed(), seen: make(map[uint64]struct{})}
+	k := &content{c: c, plans: make(map[string]*plan), seed: maphash.MakeSeed()}
+	k.fixed = !c.o.VersionDate.IsZero()
 	if k.day = dayOf(c.o.VersionDate); k.day == 0 {
 		k.day = dayOf(c.o.Now)
 	}
@@ -90,7 +94,7 @@ func (k *content) begin(unh edifact.Segment) {
 }
 
 // forget begins to compare Geschäftsvorfälle anew, for another interchange.
-func (k *content) forget() { clear(k.seen) }
+func (k *content) forget() { k.seen = set{} }
 
 // planOf gives the plan of a message type and version, made when first needed.
 func (k *content) planOf(typ, version []byte) *plan {
@@ -114,14 +118,9 @@ func (k *content) restart() {
 	k.at, k.count, k.groups, k.owed, k.falls = -1, [maxRows]int32{}, 0, 0, fall{}
 }
 
-// segment judges a segment of the body.
-func (k *content) segment(s edifact.Segment) {
+// segment judges a segment of the body of a message that has a plan.
+func (k *content) segment(s edifact.Segment, tag uint32) {
 	p := k.plan
-	if p == nil {
-		return
-	}
-	raw := s.Raw()
-	tag := binary.LittleEndian.Uint32(raw) & 0xffffff
 	if k.at >= 0 && tag == p.rows[0].tag {
 		k.closeFall(s.Pos())
 		k.restart()
@@ -136,7 +135,7 @@ func (k *content) segment(s edifact.Segment) {
 	}
 	k.values = s.AppendValues(k.values[:0])
 	k.judge(s, row)
-	if control(raw) {
+	if control(s.Raw()) {
 		k.control(s)
 	}
 }
@@ -179,7 +178,7 @@ func (k *content) locate(s edifact.Segment, tag uint32) int {
 			return n
 		}
 	}
-	if tag == tagKey("FHL") && FromHospital(k.plan.table.Type) {
+	if tag == keyFHL && FromHospital(k.plan.table.Type) {
 		return -1 // a message that came back with its faults
 	}
 	if capitals([]byte{byte(tag), byte(tag >> 8), byte(tag >> 16)}) {
@@ -388,6 +387,37 @@ func (k *content) control(s edifact.Segment) {
 		if v := k.values[i]; control(s.Bytes(v)) {
 			k.find("G2-013", nil, s.PosOf(int(v.Element), int(v.Component)))
 			return
+		}
+	}
+}
+
+// A set holds numbers: open addressing, half full at most.
+type set struct {
+	slots []uint64 // 0: free
+	n     int
+}
+
+// add reports whether v was there already.
+func (s *set) add(v uint64) bool {
+	v |= 1 // 0 stands for a free slot
+	if 2*s.n >= len(s.slots) {
+		old := s.slots
+		s.slots, s.n = make([]uint64, max(64, 2*len(old))), 0
+		for _, o := range old {
+			if o != 0 {
+				s.add(o)
+			}
+		}
+	}
+	mask := uint64(len(s.slots) - 1)
+	for at := (v >> 1) & mask; ; at = (at + 1) & mask {
+		switch s.slots[at] {
+		case 0:
+			s.slots[at] = v
+			s.n++
+			return false
+		case v:
+			return true
 		}
 	}
 }

@@ -1,6 +1,9 @@
 package annex
 
-import "strings"
+import (
+	"math"
+	"strings"
+)
 
 // A kind is what stands in a field.
 type kind uint8
@@ -84,20 +87,36 @@ type planRow struct {
 	row        *SegmentRow
 }
 
+// work is what is to be done with a value of the right length.
+type work uint8
+
+const (
+	workAll     work = iota
+	workNothing      // any text
+	workDay          // a date without a role
+	workLists        // any text that is a code
+)
+
 // A planCell is one value: element e, component c stand at (e-1)*maxComponents+c-1.
 type planCell struct {
-	min, max int32 // 0: not known
+	min, max int32 // of the length
 	known    bool
+	work     work
 	typ      FieldType
 	kind     kind
 	role     role
 	lists    []planList
 	field    *Field
+	// memo is the date that was read here last, which comes again and again.
+	memo    uint64
+	memoDay int32
 }
 
 type planList struct {
 	list     *List
 	from, to int // bytes; to 0: all
+	seen     uint64
+	seenDay  int
 }
 
 // planFor makes a plan of a table as it is on a day.
@@ -135,12 +154,24 @@ func (t *Tables) cells(r *planRow, row *SegmentRow, day int) {
 		if row.Tag == "FKT" && c.kind == kindIK {
 			c.kind = plain // stage 1 has judged it
 		}
+		if c.max == 0 {
+			c.min, c.max = 0, math.MaxInt32
+		}
+		switch {
+		case c.role != noRole || c.typ != Alphanumeric || c.kind != plain && c.kind != kindDate:
+		case c.kind == kindDate:
+			c.work = workDay
+		case len(f.Lists) > 0:
+			c.work = workLists
+		default:
+			c.work = workNothing
+		}
 		if f.Status.Letter == 'M' {
 			r.must |= 1 << at
 		}
 		for _, use := range f.Lists {
 			if l := t.list(use.List, day); l != nil {
-				c.lists = append(c.lists, planList{l, max(use.From-1, 0), use.To})
+				c.lists = append(c.lists, planList{list: l, from: max(use.From-1, 0), to: use.To})
 			}
 		}
 	}

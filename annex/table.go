@@ -1,6 +1,7 @@
 package annex
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -522,15 +523,15 @@ func parseDay(b []byte) (int32, bool) {
 	if len(b) != 8 {
 		return 0, false
 	}
-	var n int32
-	for _, c := range b {
-		d := c - '0'
-		if d > 9 {
-			return 0, false
-		}
-		n = n*10 + int32(d)
+	w := binary.LittleEndian.Uint64(b)
+	const zeros, sixes, high = 0x3030303030303030, 0x0606060606060606, 0xf0f0f0f0f0f0f0f0
+	if w&high != zeros || (w+sixes)&high != zeros {
+		return 0, false
 	}
-	m, d, y := n/100%100, n%100, n/10000
+	w -= zeros // one digit a byte, the first in the lowest; then two, then four
+	w = (w*10 + w>>8) & 0x00ff00ff00ff00ff
+	w = (w*100 + w>>16) & 0x0000ffff0000ffff
+	y, m, d := int32(w&0xffff), int32(w>>32&0xffff)/100, int32(w>>32&0xffff)%100
 	if m < 1 || m > 12 || d < 1 || y < 1 {
 		return 0, false
 	}
@@ -544,5 +545,5 @@ func parseDay(b []byte) (int32, bool) {
 			last = 29
 		}
 	}
-	return n, d <= last
+	return y*10000 + m*100 + d, d <= last
 }

@@ -25,43 +25,67 @@ type value struct {
 // judge goes through the values of a segment.
 func (k *content) judge(s edifact.Segment, row *planRow) {
 	var there uint64
-	var l line
+	l := &k.line
+	if l.priced || l.counted || l.broken || l.reasoned || l.from != 0 {
+		*l = line{}
+	}
+	cells := row.cells
 	for i := range k.values {
-		held := value{s.Bytes(k.values[i]), k.values[i].Element, k.values[i].Component}
-		v := &held
-		n := len(v.Bytes)
+		v := value{s.Bytes(k.values[i]), k.values[i].Element, k.values[i].Component}
+		n := int32(len(v.Bytes))
 		if n == 0 {
 			continue
 		}
 		at := int(v.Element-1)*maxComponents + int(v.Component) - 1
-		if v.Element < 1 || v.Component > maxComponents || at >= len(row.cells) || !row.cells[at].known {
-			k.find("G2-009", &row.row.Basis, pos(s, v))
+		if v.Component > maxComponents || uint(at) >= uint(len(cells)) || !cells[at].known {
+			k.stray(s, row, &v)
 			continue
 		}
 		there |= 1 << at
-		c := &row.cells[at]
-		if c.max != 0 && (n > int(c.max) || n < int(c.min)) {
-			k.find("G2-010", &c.field.Basis, pos(s, v), n, c.field.Format.length(), c.field.Name)
-			l.broken = true
+		c := &cells[at]
+		if uint32(n-c.min) > uint32(c.max-c.min) {
+			k.tooLong(s, &v, c)
 			continue
 		}
-		if c.typ == Numeric && !digits(v.Bytes) {
-			k.find("G2-011", &c.field.Basis, pos(s, v), c.field.Name)
-			l.broken = true
-			continue
-		}
-		if c.kind != plain || c.role != noRole || c.typ == Decimal {
-			k.value(s, v, c, &l)
+		switch c.work {
+		case workNothing:
+		case workDay:
+			if binary.LittleEndian.Uint64(v.Bytes) != c.memo {
+				k.date(s, &v, c)
+			}
+		case workLists:
+		default:
+			if c.typ == Numeric && !digits(v.Bytes) {
+				k.find("G2-011", &c.field.Basis, pos(s, &v), c.field.Name)
+				l.broken = true
+				continue
+			}
+			if c.kind != plain || c.role != noRole || c.typ == Decimal {
+				k.value(s, &v, c, l)
+			}
 		}
 		for j := range c.lists {
-			k.listed(s, v, c, &c.lists[j])
+			k.listed(s, &v, c, &c.lists[j])
 		}
 	}
 	if there&row.must != row.must {
 		k.absent(s, row, there)
 		l.broken = true
 	}
-	k.closeLine(&l)
+	if l.broken || l.priced {
+		k.closeLine(l)
+	}
+}
+
+// stray reports a value at a place that the segment does not have.
+func (k *content) stray(s edifact.Segment, row *planRow, v *value) {
+	k.find("G2-009", &row.row.Basis, pos(s, v))
+}
+
+// tooLong reports a value of a wrong length.
+func (k *content) tooLong(s edifact.Segment, v *value, c *planCell) {
+	k.find("G2-010", &c.field.Basis, pos(s, v), len(v.Bytes), c.field.Format.length(), c.field.Name)
+	k.line.broken = true
 }
 
 func pos(s edifact.Segment, v *value) edifact.Pos { return s.PosOf(int(v.Element), int(v.Component)) }
@@ -88,10 +112,16 @@ func (k *content) listed(s edifact.Segment, v *value, c *planCell, use *planList
 		part = part[use.from:use.to]
 	}
 	day := int(k.falls.admission)
-	if !k.c.o.VersionDate.IsZero() {
+	if k.fixed {
 		day = k.day
 	}
-	if !use.list.Contains(part, day) {
+	word := pack(part)
+	if len(part) <= maxCode && use.seen == word && use.seenDay == day {
+		return // the same code as the time before
+	}
+	if use.list.Contains(part, day) {
+		use.seen, use.seenDay = word, day
+	} else {
 		k.find(use.list.Rule, &use.list.Basis, pos(s, v), c.field.Name)
 	}
 }
@@ -102,11 +132,10 @@ func (k *content) value(s edifact.Segment, v *value, c *planCell, l *line) {
 	var day int32
 	switch c.kind {
 	case kindDate:
-		var ok bool
-		if day, ok = parseDay(b); !ok {
-			k.find("G3-001", &c.field.Basis, pos(s, v), c.field.Name)
+		if binary.LittleEndian.Uint64(b) != c.memo && !k.date(s, v, c) {
 			return
 		}
+		day = c.memoDay
 	case kindTime:
 		if !isClock(b) {
 			k.find("G3-002", &c.field.Basis, pos(s, v), c.field.Name)
@@ -136,6 +165,18 @@ func (k *content) value(s edifact.Segment, v *value, c *planCell, l *line) {
 	if c.role != noRole {
 		k.play(s, v, c.role, day, money, l)
 	}
+}
+
+// date reads a day into the memo of its field, and reports whether there is such a
+// day.
+func (k *content) date(s edifact.Segment, v *value, c *planCell) bool {
+	day, ok := parseDay(v.Bytes)
+	if !ok {
+		k.find("G3-001", &c.field.Basis, pos(s, v), c.field.Name)
+		return false
+	}
+	c.memo, c.memoDay = binary.LittleEndian.Uint64(v.Bytes), day
+	return true
 }
 
 // play takes note of a value that has a role.
@@ -280,7 +321,7 @@ func (k *content) kvnr(s edifact.Segment, v *value) {
 // once judges that a Geschäftsvorfall stands in the file once: message type, case,
 // number and Verarbeitungskennzeichen.
 func (k *content) once(s edifact.Segment, v *value) {
-	if len(k.seen) == maxFalls {
+	if k.seen.n == maxFalls {
 		k.duplicate = true
 		return
 	}
@@ -288,12 +329,9 @@ func (k *content) once(s edifact.Segment, v *value) {
 	var room [64]byte
 	key := append(append(append(append(append(append(room[:0], k.plan.table.Type...), fkt.VKZ...), '+'), fkt.Number...), '+'), fkt.Sender...)
 	key = append(append(key, '+'), v.Bytes...)
-	sum := maphash.Bytes(k.seed, key)
-	if _, again := k.seen[sum]; again {
+	if k.seen.add(maphash.Bytes(k.seed, key)) {
 		k.find("G3-027", nil, pos(s, v))
-		return
 	}
-	k.seen[sum] = struct{}{}
 }
 
 // isClock reports whether b is a time of day, HHMM.
