@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -25,6 +26,7 @@ import (
 type checkFlags struct {
 	stage, last                                     int
 	version, auf, config, partners, now, tables, vf string
+	hook                                            string
 	json                                            bool
 }
 
@@ -50,6 +52,7 @@ a file has an error.`,
 	flags.StringVar(&f.now, "now", "", "time of processing, JJJJ-MM-TTThh:mm (default now)")
 	flags.StringVar(&f.tables, "tables", "", "folder with messages/ and lists/ that add to or override the built-in tables")
 	flags.StringVar(&f.vf, "procedure", "krh", "Verfahren: "+strings.Join(annex.ProcedureNames(), ", "))
+	flags.StringVar(&f.hook, "hook", "", "program that checks each message as stage 4: message on its standard input, findings as JSON lines")
 	flags.BoolVar(&f.json, "json", false, "print JSON lines: findings, then one line per file")
 	c.RunE = func(c *cobra.Command, args []string) error { return f.run(c, args) }
 	return c
@@ -145,6 +148,13 @@ func (f *checkFlags) options() (annex.CheckOptions, error) {
 	}
 	if err := f.fromConfig(&o); err != nil {
 		return o, err
+	}
+	if f.hook != "" {
+		path, err := filepath.Abs(f.hook)
+		if err != nil {
+			return o, err
+		}
+		o.Checks = append(o.Checks, annex.Hook{Path: path})
 	}
 	if f.partners != "" {
 		o.Partners, err = readPartners(f.partners)

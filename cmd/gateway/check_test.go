@@ -109,11 +109,17 @@ func TestCheckOptions(t *testing.T) {
 	}
 	tables := filepath.Dir(filepath.Dir(file("own/lists/geschlecht.txt", "list | geschlecht | G3-120 | Geschlecht | 21 | S | FS13\ny | neu\n")))
 	bad := filepath.Dir(filepath.Dir(file("bad/lists/x.txt", "list | geschlecht\n")))
+	hook := file("hook", "#!/bin/sh\necho '{\"code\":\"K-1\",\"segment\":\"INV\",\"element\":1,\"text\":\"closed\"}'\n")
+	if err := os.Chmod(hook, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		args []string
 		code int
 		want string
 	}{
+		{[]string{"--hook", hook}, exitFindings, "error K-1: closed (message 1, segment 4 INV, element 1.1"},
+		{[]string{"--hook", hook + "x"}, exitDone, "stage 4 in 1 messages"},
 		{nil, exitDone, "not checked: 10041, 10042, 10043, 10047, 10049, 10061, 10066, 10067, G1-017, stage 4 in 1 messages"},
 		{[]string{"--partners", partners}, exitFindings, "error 10042"},
 		{[]string{"--last-reference", "6"}, exitDone, "accepted"},
