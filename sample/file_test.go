@@ -347,3 +347,34 @@ func BenchmarkWriteSized(b *testing.B) {
 		}
 	}
 }
+
+// What is read can be written back, byte for byte, in every message and version.
+func TestRoundTrip(t *testing.T) {
+	for _, m := range tables(t).Messages(time.Time{}) {
+		o := options(m.Type)
+		o.Version = m.Version
+		b, err := sample.File(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var copied, made bytes.Buffer
+		as, written := edifact.NewWriter(&copied, edifact.WriterOptions{}), edifact.NewWriter(&made, edifact.WriterOptions{})
+		walk(t, b, func(step edifact.Step) {
+			s := step.Segment
+			var elements []edifact.Element
+			for e := 1; e <= s.Elements(); e++ {
+				var values edifact.Element
+				for c := 1; c <= s.Components(e); c++ {
+					values = append(values, string(s.Value(e, c)))
+				}
+				elements = append(elements, values)
+			}
+			if err := errors.Join(as.Copy(s), written.Segment(s.Tag(), elements...)); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if err := errors.Join(as.Flush(), written.Flush()); err != nil || !bytes.Equal(copied.Bytes(), b) || !bytes.Equal(made.Bytes(), b) {
+			t.Errorf("%s %s: copied %t, written %t, %v", m.Type, m.Version, bytes.Equal(copied.Bytes(), b), bytes.Equal(made.Bytes(), b), err)
+		}
+	}
+}
