@@ -532,7 +532,7 @@ func (d *demo) report(c *cobra.Command, cfg *config.File, r demoResult) error {
 	}
 	t := newTable(c.OutOrStdout(), words(c, "Datei", "File"), "Partner", "Transfer", words(c, "Versuche", "Attempts"), words(c, "Stand", "State"), words(c, "Antwort", "Answer"))
 	for _, row := range r.rows {
-		answer := row.Answer
+		answer := answerText(c, row.Answer)
 		if answer == "" {
 			answer = reason(c, cfg, nil, row)
 		}

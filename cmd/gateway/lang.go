@@ -103,3 +103,21 @@ func happeningName(c *cobra.Command, h exchange.Happening) string {
 	}
 	return string(h)
 }
+
+// answerText is what a partner answered: the verdict and the places in the
+// operator's language, the partner's own texts as they came.
+func answerText(c *cobra.Command, answer string) string {
+	if !german(c) {
+		return answer
+	}
+	lines := strings.Split(answer, "\n")
+	for i, line := range lines {
+		place, rest, _ := strings.Cut(line, ": ")
+		place = strings.NewReplacer("accepted with hint", "angenommen mit Hinweis", "accepted", "angenommen", "rejected", "abgewiesen",
+			"code ", "Fehler ", "message ", "Nachricht ", "segment ", "Segment ", "element ", "Element ").Replace(place)
+		if lines[i] = place; rest != "" {
+			lines[i] += ": " + rest
+		}
+	}
+	return strings.Join(lines, "\n")
+}

@@ -2,12 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 	"golang.org/x/term"
 
 	"gateway301/exchange"
@@ -21,25 +23,60 @@ func writeJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// newTable makes a plain table that fits the terminal.
-func newTable(w io.Writer, head ...string) table.Writer {
-	t := table.NewWriter()
-	t.SetOutputMirror(w)
+// A grid is a plain table that fits the terminal: its last column is wrapped.
+type grid struct {
+	table table.Writer
+	width int   // of the terminal; 0: none
+	used  []int // longest cell of each column
+}
+
+func newTable(w io.Writer, head ...string) *grid {
+	g := &grid{table: table.NewWriter()}
+	g.table.SetOutputMirror(w)
 	style := table.StyleLight
 	style.Options.DrawBorder = false
 	style.Options.SeparateColumns = false
-	t.SetStyle(style)
-	row := make(table.Row, len(head))
+	g.table.SetStyle(style)
+	if f, ok := w.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+			g.width = width
+		}
+	}
+	row := make([]any, len(head))
 	for i, h := range head {
 		row[i] = h
 	}
-	t.AppendHeader(row)
-	if f, ok := w.(*os.File); ok {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 40 {
-			t.Style().Size.WidthMax = width
-		}
+	g.used = make([]int, len(head))
+	g.measure(row)
+	g.table.AppendHeader(row)
+	return g
+}
+
+// AppendRow adds a row of as many cells as the head has.
+func (g *grid) AppendRow(row []any) {
+	g.measure(row)
+	g.table.AppendRow(row)
+}
+
+func (g *grid) measure(row []any) {
+	for i, cell := range row {
+		g.used[i] = max(g.used[i], text.LongestLineLen(fmt.Sprint(cell)))
 	}
-	return t
+}
+
+// narrowest is what the last column keeps on any terminal.
+const narrowest = 20
+
+// Render writes the table.
+func (g *grid) Render() {
+	last := len(g.used) - 1
+	if rest := g.width; rest > 0 {
+		for _, used := range g.used[:last] {
+			rest -= used + 2
+		}
+		g.table.SetColumnConfigs([]table.ColumnConfig{{Number: last + 1, WidthMax: max(narrowest, rest-3), WidthMaxEnforcer: text.WrapSoft}})
+	}
+	g.table.Render()
 }
 
 // A shown delivery is the stable JSON form of a row.
@@ -120,6 +157,11 @@ func moment(t time.Time, zone *time.Location) string {
 		return ""
 	}
 	return t.In(zone).Format("2006-01-02 15:04:05")
+}
+
+// briefly writes a time for a list: day and minute.
+func briefly(t time.Time, zone *time.Location) string {
+	return t.In(zone).Format("01-02 15:04")
 }
 
 // printable drops what could steer a terminal from text that others wrote.

@@ -95,7 +95,7 @@ func newQueueListCommand() *cobra.Command {
 			"Transfer", words(c, "Vers.", "Tries"), words(c, "Stand", "State"), words(c, "seit", "Since"), words(c, "Grund", "Reason"))
 		for _, d := range rows {
 			t.AppendRow([]any{d.ID, words(c, map[exchange.Direction]string{exchange.Out: "aus", exchange.In: "ein"}[d.Direction], string(d.Direction)), printable(d.Name), d.Partner, d.TransferName, d.Attempt,
-				stateName(c, d.State), moment(d.Changed, cfg.TimeZone), printable(reason(c, cfg, stops, d))})
+				stateName(c, d.State), briefly(d.Changed, cfg.TimeZone), printable(reason(c, cfg, stops, d))})
 		}
 		t.Render()
 		return nil
@@ -205,7 +205,7 @@ func printDelivery(c *cobra.Command, cfg *config.File, stops map[string]exchange
 	line("zugestellt", "Delivered", moment(d.DeliveredAt, cfg.TimeZone))
 	line("Nachweis", "Proof", d.Proof)
 	line("Antwort bis", "Answer by", moment(d.AnswerBy, cfg.TimeZone))
-	line("Antwort", "Answer", d.Answer)
+	line("Antwort", "Answer", answerText(c, d.Answer))
 	line("beantwortet", "Answers", d.Answers)
 	line("ersetzt", "Replaces", d.Replaces)
 	line("Spool", "Spool", cfg.Spool+string(os.PathSeparator)+d.Intake)
