@@ -450,15 +450,13 @@ func tooMany(s *sheet, _ *annex.CheckOptions) string {
 	var b strings.Builder
 	b.WriteString(s.segments[0] + "'")
 	message := s.segments[s.find("UNH", 1)+1 : s.find("UNT", 1)]
+	before, after, _ := strings.Cut(strings.Join(message, "'"), s.get("INV", 6, 1)) // each message is another case
 	for n := range maxMessages + 1 {
-		ref := fmt.Sprintf("%05d", n+1)
-		at := ""
+		ref, at := fmt.Sprintf("%05d", n+1), ""
 		if n == maxMessages {
 			ref, at = "00000", mark
 		}
-		body := strings.Join(message, "'")
-		body = strings.Replace(body, s.get("INV", 6, 1), fmt.Sprintf("F-%d", n+1), 1)
-		fmt.Fprintf(&b, "UNH+%s%s+KOUB:16:000:00'%s'UNT+%d+%s'", at, ref, body, len(message)+2, ref)
+		fmt.Fprintf(&b, "UNH+%s%s+KOUB:16:000:00'%sF-%d%s'UNT+%d+%s'", at, ref, before, n+1, after, len(message)+2, ref)
 	}
 	fmt.Fprintf(&b, "UNZ+%d+00007'", maxMessages+1)
 	return b.String()

@@ -35,6 +35,9 @@ func TestFaults(t *testing.T) {
 		if len(rep.Findings) != 1 || rep.Findings[0].Code != r.Code || rep.Findings[0].Offset != f.At {
 			t.Errorf("%s at %d: %+v", r.Code, f.At, rep.Findings)
 		}
+		if len(f.File) > 10_000 {
+			continue
+		}
 		if again, _ := sample.FaultOf(tb, r.Code); !bytes.Equal(again.File, f.File) {
 			t.Errorf("%s is made differently the second time", r.Code)
 		}
