@@ -63,7 +63,7 @@ func TestSealAndOpenFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res.PlainSHA256 != sha256.Sum256(plain) || res.SealedSHA256 != sha256.Sum256(out.Bytes()) || res.SealedSize != int64(out.Len()) || res.PlainSize != int64(len(plain)) {
+	if res.PlainSHA256 != sha256.Sum256(plain) || res.SealedSize != int64(out.Len()) || res.PlainSize != int64(len(plain)) {
 		t.Errorf("%+v", res)
 	}
 	dst := filepath.Join(t.TempDir(), "EKRH0001")

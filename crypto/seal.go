@@ -16,7 +16,7 @@ import (
 type Signer = keys.Own
 
 // Sealed is what Seal has read and written: sizes in bytes, and the SHA-256 of
-// both the plain and the sealed file.
+// the plain file.
 type Sealed = cms.Sealed
 
 // A Sealing says who seals for whom, and how.

@@ -48,7 +48,7 @@ func TestWhatIsSealedOpens(t *testing.T) {
 				}
 				want := Sealed{
 					PlainSize: int64(n), PlainSHA256: sha256.Sum256(plain),
-					SealedSize: int64(out.Len()), SealedSHA256: sha256.Sum256(out.Bytes()),
+					SealedSize: int64(out.Len()),
 				}
 				if res != want {
 					t.Errorf("Seal says %+v, want %+v", res, want)
