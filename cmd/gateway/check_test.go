@@ -44,10 +44,10 @@ func TestSampleAndCheck(t *testing.T) {
 		}
 	}
 	path := filepath.Join(dir, "fault.edi")
-	if code, _, errOut := command(t, "sample", "--fault", "g2-005", "--out", path); code != exitDone || !strings.Contains(errOut, "G2-005 must be found at byte") {
+	if code, _, errOut := command(t, "sample", "--fault", "g2-008", "--out", path); code != exitDone || !strings.Contains(errOut, "G2-008 must be found at byte") {
 		t.Errorf("%d %s", code, errOut)
 	}
-	if code, out, _ := command(t, "check", path); code != exitFindings || !strings.Contains(out, "G2-005") {
+	if code, out, _ := command(t, "check", path); code != exitFindings || !strings.Contains(out, "G2-008") {
 		t.Errorf("%d %s", code, out)
 	}
 	if code, out, _ := command(t, "sample", "RECH", "--size", "20KB"); code != exitDone || len(out) < 19_000 || len(out) > 30_000 {
