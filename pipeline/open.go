@@ -82,7 +82,7 @@ func (o *opening) run(ctx context.Context) error {
 		return o.refuse(ctx, exchange.NotEntitled, wrong, false)
 	}
 	if err := o.decrypt(ctx); err != nil {
-		if errors.Is(err, crypto.ErrNotOpened) || errors.Is(err, crypto.ErrSigningTime) || crypto.IsKeyFault(err) {
+		if errors.Is(err, crypto.ErrNotOpened) || errors.Is(err, crypto.ErrSigningTime) || errors.Is(err, crypto.ErrOtherSigner) || crypto.IsKeyFault(err) {
 			return p.hold(ctx, d, exchange.CannotOpen, crypto.Cause(err))
 		}
 		return err

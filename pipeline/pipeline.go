@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"io"
 	"os"
@@ -57,7 +56,9 @@ var ErrNoKey = errors.New("no own key for IK")
 // that time; its text names IK and date.
 type Keys interface {
 	Signer(ik string, at time.Time) (crypto.Signer, error)
-	Recipient(ik string, at time.Time) (*x509.Certificate, error)
+	// Sealing says for whom and with which algorithms a signer seals for an IK; the
+	// first recipient is the one whose key must last until the file is published.
+	Sealing(signer crypto.Signer, ik string, at time.Time) (crypto.Sealing, error)
 	Opening(receivedAt time.Time) crypto.OpenOptions
 }
 

@@ -94,13 +94,14 @@ type ring struct {
 func (r *ring) Signer(ik string, at time.Time) (crypto.Signer, error) {
 	own, ok := r.own[ik]
 	if !ok {
-		return own, fmt.Errorf("no own key for IK %s", ik)
+		return own, fmt.Errorf("%w %s", pipeline.ErrNoKey, ik)
 	}
 	return own, keys.CheckValidity(own.Certificate, at)
 }
 
-func (r *ring) Recipient(ik string, at time.Time) (*x509.Certificate, error) {
-	return r.directory.ForIK(ik, at)
+func (r *ring) Sealing(signer crypto.Signer, ik string, at time.Time) (crypto.Sealing, error) {
+	cert, err := r.directory.ForIK(ik, at)
+	return crypto.Sealing{Signer: signer, Recipients: []*x509.Certificate{cert}, At: at}, err
 }
 
 func (r *ring) Opening(received time.Time) crypto.OpenOptions {

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -19,7 +18,7 @@ func (p *Pipeline) seal(ctx context.Context, d exchange.Delivery) error {
 	if err != nil {
 		return p.hold(ctx, d, exchange.KeyProblem, err.Error())
 	}
-	recipient, err := p.Keys.Recipient(d.EncryptTo, now)
+	sealing, err := p.Keys.Sealing(signer, d.EncryptTo, now)
 	if err != nil {
 		return p.hold(ctx, d, exchange.KeyProblem, err.Error())
 	}
@@ -32,7 +31,7 @@ func (p *Pipeline) seal(ctx context.Context, d exchange.Delivery) error {
 	var keyFault error
 	size, sha, err := p.Spool.Write(d.Intake, partSealed, func(w io.Writer) error {
 		var err error
-		sealed, err = crypto.Seal(w, &interruptible{ctx, plain}, d.Size, signer, []*x509.Certificate{recipient}, now)
+		sealed, err = crypto.SealAs(w, &interruptible{ctx, plain}, d.Size, sealing)
 		if crypto.IsKeyFault(err) {
 			keyFault = err
 		}
@@ -53,7 +52,7 @@ func (p *Pipeline) seal(ctx context.Context, d exchange.Delivery) error {
 	_, err = p.apply(ctx, exchange.Move{ID: d.ID, From: d.State, By: exchange.WasSealed, Due: p.Now(),
 		Text: "signed as " + ik + ", encrypted for " + d.EncryptTo,
 		Change: func(d *exchange.Delivery) {
-			d.SealedSize, d.SealedSHA256, d.SealedFor = size, sha, recipient.NotAfter
+			d.SealedSize, d.SealedSHA256, d.SealedFor = size, sha, sealing.Recipients[0].NotAfter
 		}})
 	return err
 }

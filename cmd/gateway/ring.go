@@ -182,11 +182,6 @@ func (r *ring) Signer(ik string, at time.Time) (crypto.Signer, error) {
 	return best, fmt.Errorf("%w %s", pipeline.ErrNoKey, ik)
 }
 
-// Recipient returns the certificate to encrypt for.
-func (r *ring) Recipient(ik string, at time.Time) (*x509.Certificate, error) {
-	return r.directory.ForIK(ik, at)
-}
-
 // Sealing says how a file is sealed for an IK: by whom, for which certificates
 // and with which algorithms.
 func (r *ring) Sealing(signer crypto.Signer, ik string, at time.Time) (crypto.Sealing, error) {

@@ -128,7 +128,11 @@ routes: [{mode: test, partner: kasse}]
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Recipient("109910000", now); !errors.Is(err, keys.ErrRevoked) {
+	signer, err = r.Signer("260500005", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Sealing(signer, "109910000", now); !errors.Is(err, keys.ErrRevoked) {
 		t.Errorf("revoked: %v", err)
 	}
 }
