@@ -101,7 +101,15 @@ func (g *gateway) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	g.pipeline.Started = func() { notify(daemon.SdNotifyReady) }
+	g.pipeline.Started = func() {
+		line := g.log.Info().Str("version", version).Int("outboxes", len(g.file.Outboxes)).Int("partners", len(g.file.Partners))
+		if listener != nil {
+			line = line.Str("listen", address(listener))
+		}
+		line.Msg("gateway runs")
+		notify(daemon.SdNotifyReady)
+	}
+	defer func() { g.log.Info().Msg("gateway has stopped") }()
 	work, done := context.WithCancel(ctx)
 	group, work := errgroup.WithContext(work)
 	if g.server != nil {
