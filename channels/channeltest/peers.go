@@ -16,12 +16,14 @@ func LookPeer(t testing.TB, program string) string {
 		path, err = exec.LookPath("/usr/sbin/sshd")
 	}
 	if err != nil {
-		missing(t, program+" is not installed")
+		Missing(t, program+" is not installed")
 	}
 	return path
 }
 
-func missing(t testing.TB, why string) {
+// Missing ends a test for what it lacks here: a skip, with the reason, or a
+// failure where GATEWAY_PEERS=required promises that everything is there.
+func Missing(t testing.TB, why string) {
 	t.Helper()
 	if os.Getenv("GATEWAY_PEERS") == "required" {
 		t.Fatal(why)

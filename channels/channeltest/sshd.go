@@ -52,7 +52,7 @@ func StartSSHD(t testing.TB) *SSHD {
 	if os.Geteuid() == 0 {
 		// sshd separates its privileges there; Debian makes it at boot only.
 		if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
-			missing(t, "sshd needs /run/sshd: "+err.Error())
+			Missing(t, "sshd needs /run/sshd: "+err.Error())
 		}
 	}
 	for _, folder := range []string{"in", "out"} {

@@ -77,7 +77,7 @@ func (f *checkFlags) run(c *cobra.Command, args []string) error {
 	}
 	ctx, cancel := context.WithCancel(c.Context())
 	work, ctx := errgroup.WithContext(ctx)
-	defer work.Wait() //nolint:errcheck // each result holds its own error
+	defer func() { work.Wait() }() // each result holds its own error
 	defer cancel()
 	work.SetLimit(runtime.GOMAXPROCS(0))
 	go func() {
