@@ -75,3 +75,24 @@ func TestSpoolStaysInside(t *testing.T) {
 		}
 	}
 }
+
+func TestSetAsideKeepsEverything(t *testing.T) {
+	dir := t.TempDir()
+	s, err := OpenSpool(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, _, err := s.Put(t.Context(), "a", "plain", strings.NewReader("abc")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SetAside("a"); err != nil {
+		t.Fatal(err)
+	}
+	if tokens, err := s.Tokens(); err != nil || len(tokens) != 0 {
+		t.Error(tokens, err)
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, "orphans", "a", "plain")); err != nil || string(b) != "abc" {
+		t.Errorf("%q %v", b, err)
+	}
+}
