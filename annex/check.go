@@ -40,6 +40,8 @@ type CheckOptions struct {
 	// Severities raise or lower rules by their code, and switch them off. They hold
 	// whatever Confirmed says.
 	Severities map[string]Severity
+	// Effects say by stage, 1 to 4, what its errors do where that is not the default.
+	Effects [5]Effect
 	// VersionDate is the day by which versions, tables and codes are judged. Zero:
 	// the day of admission for versions and codes, Now for tables.
 	VersionDate time.Time
@@ -53,6 +55,18 @@ type CheckOptions struct {
 	// not checked.
 	Procedure *Procedure
 }
+
+// An Effect is what the errors of a stage do.
+type Effect uint8
+
+// The effects. Only a fault inside a message refuses no more than the message; one
+// of the envelope always refuses the file.
+const (
+	DefaultEffect  Effect = iota // those of stage 1 refuse the file, later ones their message
+	RefusesFile                  // the file as a whole
+	RefusesMessage               // the message
+	RefusesNothing               // they are warnings, whatever Severities say
+)
 
 // Partners are the IKs that a side of the exchange knows. A nil list is not checked.
 type Partners struct {
@@ -128,6 +142,7 @@ type checker struct {
 	proc *Procedure // as in the options, or that of § 301
 
 	fileError bool  // an error that rejects the whole file
+	framing   bool  // what is reported now is a fault of the envelope, not of the message
 	refused   int64 // messages refused in all
 	lost      bool  // a segment of the envelope is missing, so the count in UNZ is not judged
 	resumed   bool  // likewise the reference of the next UNH
@@ -181,8 +196,9 @@ func (c *checker) run(ctx context.Context) error {
 		if n == 0 {
 			c.advice()
 		}
+		c.framing = true
 		c.envelope(step)
-		c.faults = c.faults[:0]
+		c.framing, c.faults = false, c.faults[:0]
 		if err != nil {
 			return c.stop(err)
 		}
@@ -199,6 +215,7 @@ func (c *checker) stop(err error) error {
 	case err == io.EOF:
 		c.end()
 	case errors.As(err, &syntax):
+		c.framing = true
 		c.syntax(syntax)
 		c.close(syntax.Pos)
 	default:
@@ -266,7 +283,7 @@ func (c *checker) endChecks() {
 			c.k.unchecked = true
 		}
 		for _, f := range found {
-			f.Severity = c.severity(f.Code, f.Severity)
+			f.Severity = c.severity(f.Stage, f.Code, f.Severity)
 			at := edifact.Pos{Tag: f.Segment, Segment: f.SegmentNumber, Offset: f.Offset, Element: f.Element, Component: f.Component}
 			c.told(f, at, f.Position)
 		}
@@ -761,7 +778,7 @@ func filledBehind(s edifact.Segment, element int) bool {
 // find reports that a rule is broken at a place. args fill the rule's text.
 func (c *checker) find(code string, at edifact.Pos, args ...any) {
 	rule := c.rules[code]
-	f := Finding{Stage: rule.Stage, Code: code, Severity: c.severity(code, rule.Severity), Basis: rule.Source}
+	f := Finding{Stage: rule.Stage, Code: code, Severity: c.severity(rule.Stage, code, rule.Severity), Basis: rule.Source}
 	if c.keeps() {
 		f.Text, f.TextEN = words(rule, args)
 	}
@@ -769,9 +786,12 @@ func (c *checker) find(code string, at edifact.Pos, args ...any) {
 }
 
 // severity is what the settings make of a rule.
-func (c *checker) severity(code string, s Severity) Severity {
+func (c *checker) severity(stage int, code string, s Severity) Severity {
 	if set, ok := c.o.Severities[code]; ok {
-		return set
+		s = set
+	}
+	if s == Error && c.o.Effects[min(stage, 4)] == RefusesNothing {
+		return Warning
 	}
 	return s
 }
@@ -792,7 +812,7 @@ func (c *checker) custom(f Finding, s edifact.Segment) {
 	if rule, ok := c.rules[f.Code]; ok && f.Text == "" {
 		f.Text, f.TextEN = rule.German, rule.English
 	}
-	if f.Severity = c.severity(f.Code, f.Severity); f.Severity == Off || c.o.Stage > 0 && f.Stage > c.o.Stage {
+	if f.Severity = c.severity(f.Stage, f.Code, f.Severity); f.Severity == Off || c.o.Stage > 0 && f.Stage > c.o.Stage {
 		return
 	}
 	at := s.Pos()
@@ -832,12 +852,23 @@ func (c *checker) enter(f Finding, at edifact.Pos, fkt Geschaeftsvorfall, positi
 	case f.Severity != Error:
 		c.rep.Warnings++
 		return
-	case f.Stage == 1:
+	case c.refusesFile(f.Stage):
 		c.fileError = true
 	default:
 		c.refuse(f, fkt)
 	}
 	c.rep.Errors++
+}
+
+// refusesFile reports whether an error rejects the whole file.
+func (c *checker) refusesFile(stage int) bool {
+	switch c.o.Effects[min(stage, 4)] {
+	case RefusesFile:
+		return true
+	case RefusesMessage:
+		return c.msg.Message == 0 || c.framing
+	}
+	return stage == 1
 }
 
 // refuse enters the present message into the list of refused ones.

@@ -320,9 +320,7 @@ func (k *content) find(code string, basis *Basis, at edifact.Pos, args ...any) {
 	if !o.Confirmed {
 		f.Severity = Warning
 	}
-	if set, ok := o.Severities[code]; ok {
-		f.Severity = set
-	}
+	f.Severity = k.c.severity(f.Stage, code, f.Severity)
 	if f.Severity == Off {
 		return
 	}

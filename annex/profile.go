@@ -101,7 +101,7 @@ func (p Profile) Envelope(original Envelope, reference int, at time.Time) Envelo
 }
 
 // Answer is what a report makes us say: one FEHL message per refused message, in
-// order; one for the file where stage 1 rejects it; nothing when it is accepted.
+// order; one for the file where it is rejected as a whole; nothing when it is accepted.
 func (p Profile) Answer(r *Report) []FEHLMessage {
 	switch {
 	case r.Verdict == Accepted:
@@ -135,20 +135,33 @@ func (p Profile) aboutFile(r *Report, faults []FHL) FEHLMessage {
 	}
 }
 
-// fileFaults are the first faults of stage 1, without a segment: FHL.1 to 3 count
-// inside a message, and here there is none.
+// CodeWholeFile is our own number for what no official one is known: that a file
+// is refused as a whole for faults that lie in some of its messages.
+const CodeWholeFile = "G0-002"
+
+// fileFaults are the first faults of a file that is refused as a whole: those of
+// stage 1, without a segment, since FHL.1 to 3 count inside a message and here there
+// is none; else those of the messages, with their places, and that they count for all.
 func (p Profile) fileFaults(r *Report) []FHL {
-	var faults []FHL
+	var faults, inside []FHL
 	for _, f := range r.Findings {
-		if f.Stage == 1 && f.Severity == Error && len(faults) < p.FHLPerMessage {
-			text := f.Text
-			if f.Message > 0 {
-				text = p.about(f.Reference, text)
-			}
+		if f.Severity != Error || len(faults) == p.FHLPerMessage {
+			continue
+		}
+		text := f.Text
+		if f.Message > 0 {
+			text = p.about(f.Reference, text)
+		}
+		if f.Stage == 1 {
 			faults = append(faults, FHL{Code: f.Code, Text: text})
+		} else if len(inside) < p.FHLPerMessage-1 {
+			inside = append(inside, FHL{Segment: f.Segment, Position: f.Position, Element: f.Element, Code: f.Code, Text: text})
 		}
 	}
-	return faults
+	if len(faults) > 0 {
+		return faults
+	}
+	return append([]FHL{{Code: CodeWholeFile, Text: "Datei als Ganzes abgewiesen"}}, inside...)
 }
 
 // about puts the UNH reference before a text.

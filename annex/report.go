@@ -84,7 +84,7 @@ type Report struct {
 	Findings         []Finding // the first ones, in order of appearance
 	Errors, Warnings int       // how many there are in all
 	Verdict          Verdict
-	Refused          []Refused // in order; empty when stage 1 rejects the file
+	Refused          []Refused // in order; empty when an error rejects the file as a whole
 }
 
 // Refuses reports whether the message with this running number is refused.
