@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -108,7 +107,7 @@ func (r *reader) read() *File {
 		s.rows("exceptions", func(b *section) { f.Trust.Exceptions = append(f.Trust.Exceptions, b.exception(f.TimeZone)) })
 		s.done()
 	}
-	top.rows("outboxes", func(s *section) { f.Outboxes = append(f.Outboxes, s.outbox(f.Ledger)) })
+	top.rows("outboxes", func(s *section) { f.Outboxes = append(f.Outboxes, s.outbox(f)) })
 	top.rows("partners", func(s *section) { f.Partners = append(f.Partners, s.partner()) })
 	top.rows("routes", func(s *section) {
 		before := len(r.problems)
@@ -155,7 +154,7 @@ func (s *section) identity() Identity {
 func (s *section) key() Key {
 	s.missing("key", "write file:PATH, env:NAME or credential:NAME")
 	k := Key{Key: s.secret("key"), Password: s.secret("key-password")}
-	if !strings.HasSuffix(k.Key.name, ".p12") && !strings.HasSuffix(k.Key.name, ".pfx") {
+	if s.r.describe == nil && !strings.HasSuffix(k.Key.name, ".p12") && !strings.HasSuffix(k.Key.name, ".pfx") {
 		s.missing("certificate", "the file of the certificate that belongs to the key")
 	}
 	k.Certificate = s.file("certificate")
@@ -168,14 +167,14 @@ func (s *section) exception(loc *time.Location) Exception {
 	s.missing("ik", "the IK of whoever reads or signs, as in the certificate")
 	e := Exception{IK: s.ik("ik", ""), Certificate: s.file("certificate"), ShortKey: s.flag("short-key", false)}
 	e.Write = WritingProfile(s.choice("write", string(WriteSECON), string(WriteSECON), string(WriteLegacyPKCS1)))
-	for _, form := range s.texts("read", "an old form", true, s.r.readOldForm) {
+	for _, form := range s.choices("read", "an old form", string(OldKeyTransport), string(OldSignature), string(OldHashes)) {
 		e.Read = append(e.Read, OldForm(form))
 	}
 	e.Reason = s.text("reason", "")
 	e.Until = s.day("until", loc)
 	weakens := s.has("short-key") || s.has("write") || s.has("read")
 	switch {
-	case e.Weak():
+	case e.Weak() && s.r.describe == nil:
 		s.missing("reason", "say why weaker keys or algorithms are needed")
 		s.missing("until", "say until when, as the first day on which it no longer holds")
 		if e.Reason != "" && !e.Until.IsZero() {
@@ -187,36 +186,33 @@ func (s *section) exception(loc *time.Location) Exception {
 	return e
 }
 
-// readOldForm reads a word of an exception.
-func (r *reader) readOldForm(n *yaml.Node, path string) (string, bool) {
-	v, ok := r.words(n, path)
-	forms := []string{string(OldKeyTransport), string(OldSignature), string(OldHashes)}
-	if ok && !slices.Contains(forms, v) {
-		r.at(n, Error, CodeValue, path, fmt.Sprintf("unknown value %q", clip(v)), r.meantOr(v, forms))
-		return "", false
-	}
-	return v, ok
-}
-
-func (s *section) outbox(ledger string) Outbox {
+func (s *section) outbox(f *File) Outbox {
 	o := Outbox{Name: s.name("name")}
 	s.missing("path", "the folder in which the hospital system lays down files")
 	o.Path = s.location("path", "")
-	s.missing("owner", "the IK of the hospital whose files these are")
-	o.Owner = s.ik("owner", "")
+	only := ""
+	if len(f.Identities) == 1 {
+		only = f.Identities[0].IK
+	} else if s.r.describe == nil {
+		s.missing("owner", "the IK of the hospital whose files these are")
+	}
+	o.Owner = s.ik("owner", only)
 	o.Physical = s.ik("physical", o.Owner)
 	o.Mode = s.mode()
 	o.Marker = s.suffix("marker")
 	o.Looks, _ = s.whole("looks", defaultLooks, 1, 1000)
 	o.Every = s.duration("every", defaultEvery, shortestDuration, time.Hour)
 	o.MaxSize = s.size("max-size", defaultMaxSize, 1)
-	o.Ignore = defaultIgnore()
-	if s.has("ignore") {
-		o.Ignore = s.texts("ignore", "a suffix", true, s.r.readSuffix)
-	} else {
-		s.take("ignore")
+	s.note(Field{Key: "ignore", Default: strings.Join(defaultIgnore(), " ")})
+	o.Ignore = s.texts("ignore", "a suffix", true, s.r.readSuffix)
+	if !s.has("ignore") {
+		o.Ignore = defaultIgnore()
 	}
-	o.Quarantine = s.location("quarantine", filepath.Join(filepath.Dir(ledger), "quarantine", o.Name))
+	quarantine := ""
+	if s.r.describe == nil {
+		quarantine = filepath.Join(filepath.Dir(f.Ledger), "quarantine", o.Name)
+	}
+	o.Quarantine = s.location("quarantine", quarantine)
 	return o
 }
 
@@ -235,6 +231,7 @@ func (r *reader) readSuffix(n *yaml.Node, path string) (string, bool) {
 }
 
 func (s *section) suffix(key string) string {
+	s.note(Field{Key: key, Kind: KindText})
 	n := s.take(key)
 	if n == nil {
 		return ""
@@ -453,6 +450,7 @@ func (s *section) mandate(loc *time.Location) exchange.Mandate {
 func (s *section) server() *Server {
 	v := &Server{Listen: s.hostPort("listen")}
 	s.missing("host-keys", "write [file:keys/ssh_host_ed25519]")
+	s.note(Field{Key: "host-keys", Kind: KindList, Item: "a reference to a host key"})
 	if n := s.take("host-keys"); n != nil {
 		s.r.list(n, s.sub("host-keys"), "a reference to a host key", func(n *yaml.Node, path string) (string, bool) {
 			secret := s.r.readSecret(n, path)

@@ -25,6 +25,7 @@ type reader struct {
 	limit    int // most visits allowed
 	overflow bool
 
+	describe *description // not nil: nothing is read, every key is noted
 	broken   map[int]bool // routes that could not be read completely
 	stats    map[string]stat
 	profiles map[string]profile
@@ -232,6 +233,10 @@ type section struct {
 
 func (r *reader) section(n *yaml.Node, path string) *section {
 	s := &section{r: r, path: path, value: map[string]*yaml.Node{}}
+	if r.describe != nil {
+		s.node, s.sound = n, true
+		return s
+	}
 	var ok bool
 	if s.node, ok = r.plain(n, path); !ok {
 		return s
@@ -306,6 +311,7 @@ func (s *section) has(key string) bool { return s.value[key] != nil }
 // take gives the value of a key, nil when it is not given.
 func (s *section) take(key string) *yaml.Node {
 	s.asked = append(s.asked, key)
+	s.note(Field{Key: key})
 	n := s.value[key]
 	if n == nil {
 		return nil
@@ -319,6 +325,9 @@ func (s *section) take(key string) *yaml.Node {
 
 // missing reports a key that must be given.
 func (s *section) missing(key, fix string) {
+	if s.note(Field{Key: key, Required: true}); s.r.describe != nil {
+		return
+	}
 	if s.sound && !s.has(key) {
 		s.r.at(s.node, Error, CodeMissing, s.path, fmt.Sprintf("%q is missing", key), fix)
 	}
@@ -326,7 +335,11 @@ func (s *section) missing(key, fix string) {
 
 // below reads the mapping under a key; nil when it is not given.
 func (s *section) below(key string) *section {
+	s.note(Field{Key: key, Kind: KindSection})
 	n := s.take(key)
+	if s.r.describe != nil {
+		return s.r.section(&yaml.Node{Kind: yaml.MappingNode}, s.sub(key))
+	}
 	if n == nil {
 		return nil
 	}
@@ -335,7 +348,12 @@ func (s *section) below(key string) *section {
 
 // rows reads a list of mappings.
 func (s *section) rows(key string, row func(*section)) {
+	s.note(Field{Key: key, Kind: KindRows})
 	n := s.take(key)
+	if s.r.describe != nil {
+		row(s.r.section(&yaml.Node{Kind: yaml.MappingNode}, s.sub(key)))
+		return
+	}
 	if n == nil {
 		return
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -120,3 +121,13 @@ func times(a, b int64) (int64, bool) {
 }
 
 func isDigit(r rune) bool { return r >= '0' && r <= '9' }
+
+// writeSize is the reverse of parseSize.
+func writeSize(n int64) string {
+	for _, u := range []unit{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
+		if n > 0 && n%u.is == 0 {
+			return strconv.FormatInt(n/u.is, 10) + u.name
+		}
+	}
+	return strconv.FormatInt(n, 10) + "B"
+}

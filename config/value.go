@@ -49,6 +49,7 @@ func (r *reader) words(n *yaml.Node, path string) (string, bool) {
 
 // text reads a key's text, def when it is not given.
 func (s *section) text(key, def string) string {
+	s.note(Field{Key: key, Kind: KindText, Default: def})
 	n := s.take(key)
 	if n == nil {
 		return def
@@ -66,6 +67,7 @@ func (s *section) need(key, fix string) string {
 // name reads a name: letters, digits, dot, dash and underscore, 64 at most. It
 // becomes part of paths and command lines.
 func (s *section) name(key string) string {
+	s.note(Field{Key: key, Kind: KindName})
 	v := s.need(key, "")
 	if v != "" && !isName(v) {
 		s.r.fault(CodeValue, s.sub(key), fmt.Sprintf("%q is not a name", clip(v)),
@@ -88,6 +90,7 @@ func isName(v string) bool {
 
 // choice reads one of several words; an empty def means that one must be given.
 func (s *section) choice(key, def string, words ...string) string {
+	s.note(Field{Key: key, Kind: KindChoice, Default: def, Choices: words})
 	if def == "" {
 		s.missing(key, "possible: "+strings.Join(words, ", "))
 	}
@@ -100,6 +103,7 @@ func (s *section) choice(key, def string, words ...string) string {
 }
 
 func (s *section) flag(key string, def bool) bool {
+	s.note(Field{Key: key, Kind: KindFlag, Default: strconv.FormatBool(def)})
 	n := s.take(key)
 	if n == nil {
 		return def
@@ -113,6 +117,7 @@ func (s *section) flag(key string, def bool) bool {
 
 // whole reads a whole number within limits; given tells whether there is one.
 func (s *section) whole(key string, def, least, most int) (v int, given bool) {
+	s.note(Field{Key: key, Kind: KindWhole, Default: strconv.Itoa(def), Least: strconv.Itoa(least), Most: strconv.Itoa(most)})
 	n := s.take(key)
 	if n == nil {
 		return def, false
@@ -130,6 +135,7 @@ func (s *section) whole(key string, def, least, most int) (v int, given bool) {
 }
 
 func (s *section) duration(key string, def, least, most time.Duration) time.Duration {
+	s.note(Field{Key: key, Kind: KindDuration, Default: writeDuration(def), Least: writeDuration(least), Most: writeDuration(most)})
 	n := s.take(key)
 	if n == nil {
 		return def
@@ -176,6 +182,7 @@ func writeDuration(d time.Duration) string {
 
 // size reads bytes with a unit.
 func (s *section) size(key string, def, least int64) int64 {
+	s.note(Field{Key: key, Kind: KindSize, Default: writeSize(def), Least: writeSize(least)})
 	n := s.take(key)
 	if n == nil {
 		return def
@@ -200,6 +207,7 @@ func (s *section) size(key string, def, least int64) int64 {
 
 // window reads a window: text or a list of texts.
 func (s *section) window(key string) schedule.Window {
+	s.note(Field{Key: key, Kind: KindWindow, Default: "always"})
 	n := s.take(key)
 	if n == nil {
 		return schedule.Window{}
@@ -252,11 +260,25 @@ func (r *reader) list(n *yaml.Node, path, what string, read func(n *yaml.Node, p
 
 // texts reads a list of values; emptyIsFine says whether an empty one means none.
 func (s *section) texts(key, what string, emptyIsFine bool, read func(n *yaml.Node, path string) (string, bool)) []string {
+	s.note(Field{Key: key, Kind: KindList, Item: what})
 	n := s.take(key)
 	if n == nil || emptyIsFine && n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
 		return nil
 	}
 	return s.r.list(n, s.sub(key), what, read)
+}
+
+// choices reads a list of words out of those that are possible.
+func (s *section) choices(key, what string, words ...string) []string {
+	s.note(Field{Key: key, Kind: KindList, Item: what, Choices: words})
+	return s.texts(key, what, true, func(n *yaml.Node, path string) (string, bool) {
+		v, ok := s.r.words(n, path)
+		if ok && !slices.Contains(words, v) {
+			s.r.at(n, Error, CodeValue, path, fmt.Sprintf("unknown value %q", clip(v)), s.r.meantOr(v, words))
+			return "", false
+		}
+		return v, ok
+	})
 }
 
 // checkIK reports an IK that is not valid.
@@ -279,6 +301,7 @@ func (r *reader) readIK(n *yaml.Node, path string) (string, bool) {
 
 // ik reads an IK, def when it is not given.
 func (s *section) ik(key, def string) string {
+	s.note(Field{Key: key, Kind: KindIK})
 	n := s.take(key)
 	if n == nil {
 		return def
@@ -323,6 +346,7 @@ func (r *reader) abs(v string) string {
 // location reads a local path, def (which may be relative too) when it is not
 // given; an empty def means none.
 func (s *section) location(key, def string) string {
+	s.note(Field{Key: key, Kind: KindPath, Default: def})
 	n := s.take(key)
 	if n == nil {
 		if def == "" {
@@ -337,6 +361,7 @@ func (s *section) location(key, def string) string {
 // secret reads a reference to a secret and looks whether it is there. No message
 // repeats a value that may be the secret itself.
 func (s *section) secret(key string) Secret {
+	s.note(Field{Key: key, Kind: KindReference})
 	n := s.take(key)
 	if n == nil {
 		return Secret{}
@@ -438,6 +463,7 @@ func reason(err error) string {
 
 // file reads the path of a file that must exist.
 func (s *section) file(key string) string {
+	s.note(Field{Key: key, Kind: KindPath})
 	n := s.take(key)
 	if n == nil {
 		return ""
@@ -472,6 +498,7 @@ func (r *reader) readFileOrFolder(n *yaml.Node, path string) (string, bool) {
 
 // day reads a date as its first instant in loc; zero when it is not given.
 func (s *section) day(key string, loc *time.Location) time.Time {
+	s.note(Field{Key: key, Kind: KindDay})
 	n := s.take(key)
 	if n == nil {
 		return time.Time{}
@@ -489,6 +516,7 @@ func (s *section) day(key string, loc *time.Location) time.Time {
 
 // hostPort reads "host:port".
 func (s *section) hostPort(key string) string {
+	s.note(Field{Key: key, Kind: KindHostPort})
 	v := s.need(key, "write host:port")
 	if v == "" {
 		return ""

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
@@ -12,7 +13,7 @@ import (
 func newConfigCommand() *cobra.Command {
 	var file string
 	var asJSON bool
-	c := &cobra.Command{Use: "config", Short: "Check the configuration", RunE: group}
+	c := &cobra.Command{Use: "config", Short: "Check and explain the configuration", RunE: group}
 	check := &cobra.Command{
 		Use:   "check",
 		Short: "Report all problems of a configuration at once",
@@ -53,6 +54,20 @@ func newConfigCommand() *cobra.Command {
 	}
 	configFlag(check, &file)
 	check.Flags().BoolVar(&asJSON, "json", false, "print JSON lines")
-	c.AddCommand(check)
+	c.AddCommand(check,
+		&cobra.Command{Use: "reference", Short: "Explain every key of the configuration (Markdown)", Args: cobra.NoArgs,
+			RunE: func(c *cobra.Command, _ []string) error {
+				_, err := io.WriteString(c.OutOrStdout(), config.Reference())
+				return err
+			}},
+		&cobra.Command{Use: "schema", Short: "Print the JSON Schema of the configuration, for editors", Args: cobra.NoArgs,
+			RunE: func(c *cobra.Command, _ []string) error {
+				schema, err := config.Schema()
+				if err != nil {
+					return err
+				}
+				_, err = c.OutOrStdout().Write(schema)
+				return err
+			}})
 	return c
 }
