@@ -71,7 +71,8 @@ func open(out, in *meter, o OpenOptions) (*Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	details, err := openpgp.ReadMessage(body, ring, nil, cfg)
+	frames := &framing{r: body}
+	details, err := openpgp.ReadMessage(frames, ring, nil, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -90,8 +91,11 @@ func open(out, in *meter, o OpenOptions) (*Message, error) {
 	if _, err := io.CopyBuffer(struct{ io.Writer }{out}, details.UnverifiedBody, make([]byte, chunk)); err != nil {
 		return nil, err
 	}
-	if err := atEnd(body, r, armoured); err != nil {
+	if err := atEnd(frames, r, armoured); err != nil {
 		return nil, err
+	}
+	if !frames.whole() {
+		return nil, ErrTruncated
 	}
 	m := &Message{Size: out.n}
 	out.h.Sum(m.SHA256[:0])
