@@ -47,7 +47,7 @@ func (r *reader) checkNames(f *File) (partners map[string]int) {
 			return
 		}
 		if first, ok := seen[name]; ok {
-			r.fault(CodeTwice, path+".name", fmt.Sprintf("the name %q is taken", clip(name)), "by "+r.other(first, path)+"; choose another")
+			r.fault(CodeTwice, path+".name", fmt.Sprintf("the name %q is taken", clip(name)), "by "+first+"; choose another")
 			return
 		}
 		seen[name] = path
@@ -78,7 +78,7 @@ func (r *reader) checkIdentities(f *File) {
 	for i, id := range f.Identities {
 		path := row("identities", i)
 		if first, ok := seen[id.IK]; ok && id.IK != "" {
-			r.fault(CodeTwice, path+".ik", "IK "+id.IK+" is an identity already", "in "+r.other(row("identities", first), path)+"; keep one")
+			r.fault(CodeTwice, path+".ik", "IK "+id.IK+" is an identity already", "in "+row("identities", first)+"; keep one")
 		} else {
 			seen[id.IK] = i
 		}
@@ -104,7 +104,7 @@ func (r *reader) checkExceptions(f *File) {
 	seen := map[string]int{}
 	for i, e := range f.Trust.Exceptions {
 		if first, ok := seen[e.IK]; ok && e.IK != "" {
-			r.fault(CodeTwice, row("trust.exceptions", i)+".ik", "IK "+e.IK+" has an exception already", "in "+r.other(row("trust.exceptions", first), row("trust.exceptions", i))+"; keep one")
+			r.fault(CodeTwice, row("trust.exceptions", i)+".ik", "IK "+e.IK+" has an exception already", "in "+row("trust.exceptions", first)+"; keep one")
 			continue
 		}
 		seen[e.IK] = i
@@ -136,7 +136,7 @@ func (r *reader) checkOutboxes(f *File) {
 // listed reports whether a section is a list of rows, or absent. When it is
 // neither, that was said already, and what refers to its rows may be right.
 func (r *reader) listed(section string) bool {
-	return !r.partial && (!r.has(section) || r.find(section).Kind == sequenceNode)
+	return !r.has(section) || r.find(section).Kind == sequenceNode
 }
 
 // identified reports whether every identity could be read.
@@ -273,7 +273,7 @@ func (r *reader) checkRoutes(f *File, partners map[string]int) {
 			continue
 		}
 		if by, ok := seen.by(f.Routes, route); ok {
-			r.fault(CodeUnreachable, path, "no file can reach this route, "+r.routesAbove(f, by, r.find(path).Line), "move it up, or remove it")
+			r.fault(CodeUnreachable, path, "no file can reach this route, "+r.routesAbove(f, by), "move it up, or remove it")
 		}
 		seen.add(route, i)
 	}
@@ -306,7 +306,7 @@ func (r *reader) meantOrFew(wrong string, names []string) string {
 }
 
 // routesAbove words which rows cover another.
-func (r *reader) routesAbove(f *File, by []int, from int) string {
+func (r *reader) routesAbove(f *File, by []int) string {
 	const most = 3
 	var words []string
 	for _, i := range by {
@@ -314,7 +314,7 @@ func (r *reader) routesAbove(f *File, by []int, from int) string {
 			words = append(words, "…")
 			break
 		}
-		words = append(words, fmt.Sprintf("%q (%s)", clip(f.Routes[i].Name), r.line(r.find(row("routes", i)).Line, from)))
+		words = append(words, fmt.Sprintf("%q (line %d)", clip(f.Routes[i].Name), r.find(row("routes", i)).Line))
 	}
 	if len(by) == 1 {
 		return words[0] + " takes them all"
@@ -420,7 +420,7 @@ func (r *reader) checkServer(f *File) {
 	seen := map[string]int{}
 	for i, a := range f.Server.Accounts {
 		if first, ok := seen[a.Name]; ok && a.Name != "" {
-			r.fault(CodeTwice, row("server.accounts", i)+".name", fmt.Sprintf("the name %q is taken", clip(a.Name)), "by "+r.other(row("server.accounts", first), row("server.accounts", i))+"; choose another")
+			r.fault(CodeTwice, row("server.accounts", i)+".name", fmt.Sprintf("the name %q is taken", clip(a.Name)), "by "+row("server.accounts", first)+"; choose another")
 			continue
 		}
 		seen[a.Name] = i
@@ -436,7 +436,7 @@ func (r *reader) checkFolders(f *File) {
 			return
 		}
 		if other, ok := used[folder]; ok {
-			r.fault(CodeConflict, path, "the same folder as "+r.other(other, path), "each needs a folder of its own")
+			r.fault(CodeConflict, path, "the same folder as "+other, "each needs a folder of its own")
 			return
 		}
 		used[folder] = path
@@ -476,7 +476,7 @@ func (r *reader) checkFolders(f *File) {
 			}
 			where := p.SFTP.User + "\x00" + p.SFTP.Address + "\x00" + side.folder
 			if other, ok := servers[where]; ok {
-				r.fault(CodeConflict, path+side.key, "the same folder of the same server as "+r.other(other, path), "each needs a folder of its own")
+				r.fault(CodeConflict, path+side.key, "the same folder of the same server as "+other, "each needs a folder of its own")
 				continue
 			}
 			servers[where] = path + side.key

@@ -12,9 +12,7 @@ import (
 // A File is a checked configuration: every default filled in, every path
 // absolute, every name resolved. doc.go describes the keys.
 type File struct {
-	Path       string // of the main YAML file, absolute
-	Include    string // folder of further YAML files; empty: none
-	Hash       string // SHA-256 over the text of all files, hex
+	Path       string // of the YAML file, absolute
 	Ledger     string // path of the SQLite file
 	Spool      string // folder
 	TimeZone   *time.Location

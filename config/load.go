@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,18 +27,19 @@ import (
 // Load looks at the files that the configuration names (are they there, who may
 // read them) but reads none of them, except known-hosts.
 func Load(path string) (*File, Problems, error) {
-	data, info, err := readWhole(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	file, problems, err := Parse(path, data)
-	if open := openToAll(info, path); open != nil {
-		file, problems = nil, slices.Insert(problems, 0, *open)
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, nil, err
 	}
-	return file, problems, err
+	return Parse(path, data)
 }
 
-// Parse is [Load] with the content of the main file at hand; path names it in problems
+// Parse is [Load] with the content of the file at hand; path names it in problems
 // and is where relative paths start. The error is not nil only if the working
 // folder is needed and unknown.
 func Parse(path string, data []byte) (*File, Problems, error) {
@@ -47,22 +47,18 @@ func Parse(path string, data []byte) (*File, Problems, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	doc, problem := parseYAML(path, data)
+	if problem != nil {
+		return nil, Problems{*problem}, nil
+	}
 	r := &reader{
-		file: path, dir: filepath.Dir(abs), limit: aliasVisits,
-		stats: map[string]stat{}, profiles: map[string]profile{}, broken: map[int]bool{},
+		file: path, dir: filepath.Dir(abs), root: resolve(doc.Content[0]),
+		limit: count(doc) + aliasVisits, stats: map[string]stat{}, profiles: map[string]profile{}, broken: map[int]bool{},
 	}
-	main := r.add(path, data)
-	if main.root == nil {
-		r.excerpts()
-		return nil, r.problems, nil
-	}
-	r.root = main.root
-	r.include()
 	f := r.read()
-	f.Path, f.Hash = abs, r.hash()
+	f.Path = abs
 	r.check(f)
 	r.problems.sort()
-	r.excerpts()
 	if r.problems.Err() != nil {
 		return nil, r.problems, nil
 	}
@@ -101,7 +97,6 @@ func (r *reader) read() *File {
 		Spool:     top.location("spool", defaultSpool),
 		TimeZone:  top.zone("time-zone"),
 		DiskFloor: top.size("disk-floor", defaultFloor, 0),
-		Include:   top.location("include", ""),
 	}
 	top.missing("identities", "the gateway needs an IK of its own, with key and certificate")
 	top.rows("identities", func(s *section) { f.Identities = append(f.Identities, s.identity()) })

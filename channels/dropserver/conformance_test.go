@@ -24,8 +24,6 @@ type running struct {
 	root    string
 	host    channeltest.Key
 	client  channeltest.Key
-	server  *dropserver.Server
-	set     dropserver.Settings // as it was started with
 	stop    context.CancelFunc
 	stopped chan error // what Serve returned
 
@@ -59,7 +57,6 @@ func start(t testing.TB, change func(*dropserver.Settings)) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.server, r.set = server, settings
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -96,8 +93,8 @@ func (r *running) wait(match func(dropserver.Event) bool) dropserver.Event {
 // settings reach the server with channels/sftp.
 func (r *running) settings() sftp.Settings {
 	return sftp.Settings{
-		Host:   sftp.Host{Address: r.address, HostKeys: sftp.Pin(r.host.Signer.PublicKey())},
-		Login:  sftp.Login{User: account, Signers: []ssh.Signer{r.client.Signer}},
+		Address: r.address, User: account,
+		Signers: []ssh.Signer{r.client.Signer}, HostKeys: []ssh.PublicKey{r.host.Signer.PublicKey()},
 		OutDir: "in", InDir: "out",
 	}
 }
@@ -150,7 +147,7 @@ func TestConformance(t *testing.T) {
 			}
 			run(t, func(t *testing.T) *channeltest.Partner {
 				p := &channeltest.Partner{
-					Channel: channel, Temporary: set.Temporary, Staged: true, PlainOnly: true,
+					Channel: channel, Temporary: set.Temporary, PlainOnly: true,
 					OutDir: filepath.Join(server.root, "in"), InDir: filepath.Join(server.root, "out"),
 				}
 				empty(t, p.OutDir, p.InDir)

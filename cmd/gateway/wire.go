@@ -176,7 +176,7 @@ func newChannel(p config.Partner) (c channels.Channel, credential string, err er
 		return c, "", err
 	}
 	s := sftp.Settings{
-		Host: sftp.Host{Address: p.SFTP.Address, HostKeys: sftp.Pin(p.SFTP.HostKeys...)}, Login: sftp.Login{User: p.SFTP.User},
+		Address: p.SFTP.Address, User: p.SFTP.User, HostKeys: p.SFTP.HostKeys,
 		OutDir: p.SFTP.Put, InDir: p.SFTP.Get, Temporary: temporary(p.SFTP.Temporary),
 		Timeouts: sftp.Timeouts{Dial: p.SFTP.ConnectTimeout, Stall: p.SFTP.StallTimeout},
 	}
@@ -187,11 +187,9 @@ func newChannel(p config.Partner) (c channels.Channel, credential string, err er
 		if err != nil {
 			return nil, "", err
 		}
-		keys, err := sftp.ParseHostKeys(text, s.Address)
-		if err != nil {
+		if s.HostKeys, err = sftp.ParseHostKeys(text, s.Address); err != nil {
 			return nil, "", err
 		}
-		s.HostKeys = sftp.Pin(keys...)
 	}
 	for _, k := range s.HostKeys {
 		sum.Write(k.Marshal())
