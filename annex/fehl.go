@@ -51,18 +51,19 @@ type FEHLMessage struct {
 // and FKT are those of the original.
 func (m *FEHLMessage) Returned() bool { return m.Type != TypeFEHL }
 
-// WriteFEHL writes an answer: UNB by e, the messages by p, ISO 8859-1. A message
+// WriteFEHL writes an answer: UNB by e, the messages by p, ISO 8859-1 unless the
+// profile says otherwise. A message
 // with more FHL than the profile allows is split. Codes and texts are cut to the
 // profile's lengths.
 func WriteFEHL(w io.Writer, p Profile, e Envelope, messages []FEHLMessage) error {
 	if e.Sender == "" || e.Recipient == "" {
 		return ErrAddressee
 	}
-	out := edifact.NewWriter(w, edifact.WriterOptions{Charset: edifact.I1})
+	out := edifact.NewWriter(w, edifact.WriterOptions{Charset: max(p.charset, edifact.I1)})
 	err := out.Begin(edifact.Header{
-		Sender: edifact.C(printable(e.Sender)), Recipient: edifact.C(printable(e.Recipient)),
+		Sender: edifact.C(p.text(e.Sender)), Recipient: edifact.C(p.text(e.Recipient)),
 		Date: e.Date, Time: e.Time, Reference: e.Reference,
-		More: []edifact.Element{nil, edifact.C(printable(e.ApplicationRef))},
+		More: []edifact.Element{nil, edifact.C(p.text(e.ApplicationRef))},
 	})
 	if err != nil {
 		return err
@@ -89,12 +90,12 @@ func writeMessage(out *edifact.Writer, p Profile, f Geschaeftsvorfall, faults []
 	if err := out.Message(p.Message...); err != nil {
 		return err
 	}
-	if err := out.Segment("FKT", edifact.C(printable(f.VKZ)), edifact.C(printable(f.Number)), edifact.C(printable(f.Sender)), edifact.C(printable(f.Recipient))); err != nil {
+	if err := out.Segment("FKT", edifact.C(p.text(f.VKZ)), edifact.C(p.text(f.Number)), edifact.C(p.text(f.Sender)), edifact.C(p.text(f.Recipient))); err != nil {
 		return err
 	}
 	for _, h := range faults {
 		err := out.Segment("FHL", edifact.C(h.Segment), edifact.C(number(h.Position)), edifact.C(number(h.Element)),
-			edifact.C(cut(printable(p.code(h.Code)), p.CodeLength)), edifact.C(cut(printable(h.Text), p.TextLength)))
+			edifact.C(cut(p.text(p.code(h.Code)), p.CodeLength)), edifact.C(cut(p.text(h.Text), p.TextLength)))
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"gateway301/edifact"
 )
 
 //go:embed data/answer-*.yaml
@@ -33,6 +35,8 @@ type Profile struct {
 	// Codes maps codes of ours to what a partner wants in FHL.4. What is not mapped
 	// goes out as it is, FHL.5 with its text.
 	Codes map[string]string `yaml:"codes"`
+
+	charset edifact.Charset // 0: I1
 }
 
 // AnswerProfile gives the profile of that name, such as "gateway301". The error
@@ -79,6 +83,32 @@ func parseProfile(b []byte) (Profile, error) {
 func (p Profile) WithCodes(codes map[string]string) Profile {
 	p.Codes = codes
 	return p
+}
+
+// WithCharset is the profile for a partner that reads another character set than
+// I1. What it does not hold stands as ".". The error wraps [ErrProfile] for a set
+// in which no EDIFACT is written.
+func (p Profile) WithCharset(z Zeichensatz) (Profile, error) {
+	c, ok := edifact.ParseCharset(string(z))
+	if !ok {
+		return p, fmt.Errorf("%w: no answers are written in character set %q", ErrProfile, z)
+	}
+	p.charset = c
+	return p, nil
+}
+
+// text is a value in the character set of the answer.
+func (p Profile) text(s string) string {
+	s = printable(s)
+	if p.charset == 0 || p.charset == edifact.I1 || p.charset == edifact.U8 {
+		return s
+	}
+	return strings.Map(func(r rune) rune {
+		if _, err := p.charset.Encode(string(r)); err != nil {
+			return '.'
+		}
+		return r
+	}, s)
 }
 
 // code is what goes into FHL.4.
@@ -135,9 +165,12 @@ func (p Profile) aboutFile(r *Report, faults []FHL) FEHLMessage {
 	}
 }
 
-// CodeWholeFile is our own number for what no official one is known: that a file
-// is refused as a whole for faults that lie in some of its messages.
-const CodeWholeFile = "G0-002"
+// Our own numbers for refusals for which no official one is known and that no rule
+// makes.
+const (
+	CodeNotEntitled = "G0-001" // sender or signer may not speak for the owner
+	CodeWholeFile   = "G0-002" // a file is refused as a whole for faults in some of its messages
+)
 
 // fileFaults are the first faults of a file that is refused as a whole: those of
 // stage 1, without a segment, since FHL.1 to 3 count inside a message and here there
