@@ -40,6 +40,10 @@ var (
 	// together with ErrRefused when a call was given such a name.
 	ErrName = errors.New("name not allowed")
 
+	// ErrBlind: the settings say that nobody can look into the folder. Always
+	// together with ErrRefused; nothing was asked.
+	ErrBlind = errors.New("the partner lets nobody look")
+
 	// ErrTooMany: a listing is longer than the settings allow.
 	ErrTooMany = errors.New("too many files")
 

@@ -24,6 +24,7 @@ func (r *reader) check(f *File) {
 	r.checkOutboxes(f)
 	for i := range f.Partners {
 		r.checkPartner(&f.Partners[i], row("partners", i))
+		r.checkStage4(f, &f.Partners[i], row("partners", i))
 		r.checkPartnerFolders(f, f.Partners[i].Folder, row("partners", i)+".folder")
 	}
 	r.checkRoutes(f, names)
@@ -47,7 +48,7 @@ func (r *reader) checkNames(f *File) (partners map[string]int) {
 			return
 		}
 		if first, ok := seen[name]; ok {
-			r.fault(CodeTwice, path+".name", fmt.Sprintf("the name %q is taken", clip(name)), "by "+first+"; choose another")
+			r.fault(CodeTwice, path+".name", fmt.Sprintf("the name %q is taken", clip(name)), "by "+r.other(first, path)+"; choose another")
 			return
 		}
 		seen[name] = path
@@ -78,7 +79,7 @@ func (r *reader) checkIdentities(f *File) {
 	for i, id := range f.Identities {
 		path := row("identities", i)
 		if first, ok := seen[id.IK]; ok && id.IK != "" {
-			r.fault(CodeTwice, path+".ik", "IK "+id.IK+" is an identity already", "in "+row("identities", first)+"; keep one")
+			r.fault(CodeTwice, path+".ik", "IK "+id.IK+" is an identity already", "in "+r.other(row("identities", first), path)+"; keep one")
 		} else {
 			seen[id.IK] = i
 		}
@@ -104,7 +105,7 @@ func (r *reader) checkExceptions(f *File) {
 	seen := map[string]int{}
 	for i, e := range f.Trust.Exceptions {
 		if first, ok := seen[e.IK]; ok && e.IK != "" {
-			r.fault(CodeTwice, row("trust.exceptions", i)+".ik", "IK "+e.IK+" has an exception already", "in "+row("trust.exceptions", first)+"; keep one")
+			r.fault(CodeTwice, row("trust.exceptions", i)+".ik", "IK "+e.IK+" has an exception already", "in "+r.other(row("trust.exceptions", first), row("trust.exceptions", i))+"; keep one")
 			continue
 		}
 		seen[e.IK] = i
@@ -136,7 +137,7 @@ func (r *reader) checkOutboxes(f *File) {
 // listed reports whether a section is a list of rows, or absent. When it is
 // neither, that was said already, and what refers to its rows may be right.
 func (r *reader) listed(section string) bool {
-	return !r.has(section) || r.find(section).Kind == sequenceNode
+	return !r.partial && (!r.has(section) || r.find(section).Kind == sequenceNode)
 }
 
 // identified reports whether every identity could be read.
@@ -186,6 +187,16 @@ func (r *reader) checkPartner(p *Partner, path string) {
 			r.fault(CodeConflict, path+".positive", `there is no "put" folder for the answers`, "add put")
 		}
 	}
+	if !get {
+		for _, key := range []string{"reject", "max-size"} {
+			r.idle(path, key, `there is no "get" folder`)
+		}
+	}
+	if !put {
+		for _, key := range []string{"on-findings", "charset"} {
+			r.idle(path, key, `there is no "put" folder`)
+		}
+	}
 	if p.SFTP != nil && p.SFTP.Temporary == TemporaryNone {
 		r.warn(CodeNoRename, channel+".temporary", "files grow under their final name at this partner; the Auftragsdatei still comes last, and only it tells that a payload is complete", "use suffix or dot if the partner's server can rename")
 	}
@@ -207,6 +218,16 @@ func (r *reader) checkPartner(p *Partner, path string) {
 	}
 	if p.Retry.Max < p.Retry.First {
 		r.fault(CodeConflict, path+".retry", "max ("+writeDuration(p.Retry.Max)+") is shorter than first ("+writeDuration(p.Retry.First)+")", "raise max, or lower first")
+	}
+}
+
+// checkStage4 warns where stage 4 is spoken of and there is none.
+func (r *reader) checkStage4(f *File, p *Partner, path string) {
+	if f.Checks.Stage4() {
+		return
+	}
+	for _, key := range []string{"on-findings.stage-4", "reject.stage-4"} {
+		r.idle(path, key, "there are no checks of stage 4; set checks.hook or checks.insured-list")
 	}
 }
 
@@ -273,7 +294,7 @@ func (r *reader) checkRoutes(f *File, partners map[string]int) {
 			continue
 		}
 		if by, ok := seen.by(f.Routes, route); ok {
-			r.fault(CodeUnreachable, path, "no file can reach this route, "+r.routesAbove(f, by), "move it up, or remove it")
+			r.fault(CodeUnreachable, path, "no file can reach this route, "+r.routesAbove(f, by, r.find(path).Line), "move it up, or remove it")
 		}
 		seen.add(route, i)
 	}
@@ -306,7 +327,7 @@ func (r *reader) meantOrFew(wrong string, names []string) string {
 }
 
 // routesAbove words which rows cover another.
-func (r *reader) routesAbove(f *File, by []int) string {
+func (r *reader) routesAbove(f *File, by []int, from int) string {
 	const most = 3
 	var words []string
 	for _, i := range by {
@@ -314,7 +335,7 @@ func (r *reader) routesAbove(f *File, by []int) string {
 			words = append(words, "…")
 			break
 		}
-		words = append(words, fmt.Sprintf("%q (line %d)", clip(f.Routes[i].Name), r.find(row("routes", i)).Line))
+		words = append(words, fmt.Sprintf("%q (%s)", clip(f.Routes[i].Name), r.line(r.find(row("routes", i)).Line, from)))
 	}
 	if len(by) == 1 {
 		return words[0] + " takes them all"
@@ -420,7 +441,7 @@ func (r *reader) checkServer(f *File) {
 	seen := map[string]int{}
 	for i, a := range f.Server.Accounts {
 		if first, ok := seen[a.Name]; ok && a.Name != "" {
-			r.fault(CodeTwice, row("server.accounts", i)+".name", fmt.Sprintf("the name %q is taken", clip(a.Name)), "by "+row("server.accounts", first)+"; choose another")
+			r.fault(CodeTwice, row("server.accounts", i)+".name", fmt.Sprintf("the name %q is taken", clip(a.Name)), "by "+r.other(row("server.accounts", first), row("server.accounts", i))+"; choose another")
 			continue
 		}
 		seen[a.Name] = i
@@ -436,7 +457,7 @@ func (r *reader) checkFolders(f *File) {
 			return
 		}
 		if other, ok := used[folder]; ok {
-			r.fault(CodeConflict, path, "the same folder as "+other, "each needs a folder of its own")
+			r.fault(CodeConflict, path, "the same folder as "+r.other(other, path), "each needs a folder of its own")
 			return
 		}
 		used[folder] = path
@@ -476,7 +497,7 @@ func (r *reader) checkFolders(f *File) {
 			}
 			where := p.SFTP.User + "\x00" + p.SFTP.Address + "\x00" + side.folder
 			if other, ok := servers[where]; ok {
-				r.fault(CodeConflict, path+side.key, "the same folder of the same server as "+other, "each needs a folder of its own")
+				r.fault(CodeConflict, path+side.key, "the same folder of the same server as "+r.other(other, path), "each needs a folder of its own")
 				continue
 			}
 			servers[where] = path + side.key

@@ -26,7 +26,7 @@ func world(t testing.TB) string {
 	dir := t.TempDir()
 	for _, folder := range []string{
 		"outbox/nord", "outbox/sued", "inbox/nord", "inbox/sued", "state/spool", "keys/partners",
-		"drop/260500049/in", "drop/260500049/out", "drop/put", "drop/get", "taken/quarantine",
+		"drop/260500049/in", "drop/260500049/out", "drop/put", "drop/get", "taken/quarantine", "partners.d", "bin", "tables/lists", "wrong/lists",
 	} {
 		if err := os.MkdirAll(filepath.Join(dir, folder), 0o700); err != nil {
 			t.Fatal(err)
@@ -49,6 +49,8 @@ func world(t testing.TB) string {
 	} {
 		write(name, "invented\n", 0o644)
 	}
+	write("bin/check", "#!/bin/sh\n", 0o755)
+	write("wrong/lists/x.txt", "list | x\n", 0o644)
 	write("keys/group.key.pem", "invented\n", 0o640)
 	write("keys/empty.pem", "", 0o600)
 	write("keys/known_hosts", "[2001:db8::1]:2222 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICXP7Gt4eRqcxsKBFcmBWV6r6yg7sGHn1NHBBlNEYQYM\n", 0o644)
@@ -71,7 +73,7 @@ func lines(ps Problems) string {
 	var b strings.Builder
 	for _, p := range ps {
 		p.File = filepath.Base(p.File)
-		b.WriteString(p.String() + "\n")
+		b.WriteString(p.Detail() + "\n")
 	}
 	return b.String()
 }
@@ -128,6 +130,7 @@ func TestFull(t *testing.T) {
 		"spool":      f.Spool == in("state/spool"),
 		"time-zone":  f.TimeZone.String() == "Europe/Berlin",
 		"disk-floor": f.DiskFloor == 512<<20,
+		"include":    f.Include == in("partners.d"),
 
 		"identities":  len(f.Identities) == 2 && f.Identities[1].IK == "260500016" && f.Identities[1].Name == "Klinikum Süd",
 		"key":         nordKeys[0].Key.String() == "file:keys/nord.key.pem" && nordKeys[0].Password.String() == "env:GATEWAY_TEST_PASSWORD" && f.Identities[1].Keys[0].Key.String() == "credential:sued-key",
@@ -202,7 +205,7 @@ func TestBad(t *testing.T) {
 	dir := world(t)
 	t.Setenv("CREDENTIALS_DIRECTORY", "")
 	files, err := filepath.Glob("testdata/bad/*.yaml")
-	if err != nil || len(files) < 50 {
+	if err != nil || len(files) < 150 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
 	for _, file := range files {

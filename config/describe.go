@@ -30,6 +30,7 @@ const (
 	KindList      FieldKind = "list"
 	KindSection   FieldKind = "section"
 	KindRows      FieldKind = "rows"
+	KindPairs     FieldKind = "pairs" // a mapping with free keys
 )
 
 // A Field is one key of the dialect. All but About and Example is what the loader
@@ -38,10 +39,10 @@ type Field struct {
 	Section  string    // keys on the way to it: "partners.sftp"; empty: the top
 	Key      string    // "put"
 	Kind     FieldKind // how the value is written
-	Item     string    // of a list: what each value is, "an IK"
+	Item     string    // of a list: what each value is, "an IK"; of pairs: what they are
 	Required bool      // always, in its section
 	Default  string    // empty: none, or what About says
-	Choices  []string  // of a choice, or of the values of a list
+	Choices  []string  // of a choice, or of the values of a list or of pairs
 	Least    string    // of a number, duration or size
 	Most     string
 	About    string // what it is for
@@ -123,7 +124,7 @@ func Fields() []Field {
 }
 
 // explainedLine is a key with its example and what it is for.
-var explainedLine = regexp.MustCompile(`^( *)(- )?([a-z-]+):(.*)$`)
+var explainedLine = regexp.MustCompile(`^( *)(- )?([a-z0-9-]+):(.*)$`)
 
 // explained reads the keys of dialect.yaml with example and comment, in order.
 func explained(text string) []Field {

@@ -280,7 +280,10 @@ func asJSON(t *testing.T, file string) any {
 		if n.ShortTag() == "!!timestamp" {
 			n.Tag = "!!str"
 		}
-		for _, c := range n.Content {
+		for i, c := range n.Content {
+			if n.Kind == yaml.MappingNode && i%2 == 0 {
+				c.Tag = "!!str" // keys are text in JSON
+			}
 			walk(c)
 		}
 	}

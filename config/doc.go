@@ -18,7 +18,13 @@
 // # The dialect
 //
 // UTF-8, one document, no tags and no merge keys. Anchors and aliases may stand
-// for whole values, up to 100,000 values more than are written.
+// for whole values, up to 100,000 values more than are written. With include, the
+// files of a folder belong to it, too: their rows and lists follow those of the main
+// file. Nodes of all files are numbered through by line, so that a node alone tells
+// the file of its problem.
+//
+// A problem comes with its line and a caret ([Problem.Detail]). The line shows a value only
+// where the dialect knows its key as harmless: a wrong key may be a password's.
 //
 // dialect.yaml shows every key once, with a line on what it is for. Form, default
 // and limits are noted from the loader while it asks for the keys ([Fields]). From

@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"gateway301/annex"
 	"gateway301/exchange"
 	"gateway301/schedule"
 )
@@ -12,7 +13,9 @@ import (
 // A File is a checked configuration: every default filled in, every path
 // absolute, every name resolved. doc.go describes the keys.
 type File struct {
-	Path       string // of the YAML file, absolute
+	Path       string // of the main YAML file, absolute
+	Include    string // folder of further YAML files; empty: none
+	Hash       string // SHA-256 over the text of all files, hex
 	Ledger     string // path of the SQLite file
 	Spool      string // folder
 	TimeZone   *time.Location
@@ -122,6 +125,11 @@ type Partner struct {
 	AcceptCodes   []string // FHL.4 codes that mean accepted
 	HintCodes     []string // … accepted with hint
 	AnswerProfile string   // of annex
+
+	Severities map[string]annex.Severity // of rules, by their code
+	Codes      map[string]string         // codes of ours → FHL.4
+	Charset    annex.Zeichensatz
+	Procedure  string // name of a profile of annex that has a VERFAHREN_KENNUNG
 }
 
 // Collected reports whether the partner has a folder that we fetch from.
@@ -158,9 +166,15 @@ type Folder struct {
 	Put, Get string // empty: not used
 }
 
+// Stage4 reports whether the house has checks of its own.
+func (c *Checks) Stage4() bool { return c.InsuredList != "" || c.Hook != "" }
+
 // Checks switches on checks that need data of the house.
 type Checks struct {
-	InsuredList string // file with one Versichertennummer per line; empty: no such check
+	InsuredList string        // file with one Versichertennummer per line; empty: no such check
+	Hook        string        // program of the house, run for each message; empty: none
+	HookTimeout time.Duration // for one message
+	Tables      string        // folder of tables and lists that add to or override the built-in ones; empty: none
 }
 
 // A Server is the built-in drop server for partners that come to us.

@@ -47,6 +47,9 @@ func FuzzParse(f *testing.F) {
 			if s := p.String(); strings.ContainsAny(s, "\n\r\x00") || !utf8.ValidString(s) || len(p.Message) > 400 {
 				t.Fatalf("not one line of words: %q", s)
 			}
+			if s := p.Detail(); strings.Count(s, "\n") > 2 || len([]rune(p.Excerpt)) > widest+2 || p.Excerpt != "" && p.Mark < 1 || p.Mark > widest+2 {
+				t.Fatalf("no excerpt: %q, mark %d", s, p.Mark)
+			}
 			if i > 0 && ps[i-1].Line > p.Line {
 				t.Fatalf("out of order:\n%s", lines(ps))
 			}

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,19 +30,18 @@ import (
 // Load looks at the files that the configuration names (are they there, who may
 // read them) but reads none of them, except known-hosts.
 func Load(path string) (*File, Problems, error) {
-	f, err := os.Open(path)
+	data, info, err := readWhole(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, nil, err
+	file, problems, err := Parse(path, data)
+	if open := openToAll(info, path); open != nil {
+		file, problems = nil, slices.Insert(problems, 0, *open)
 	}
-	return Parse(path, data)
+	return file, problems, err
 }
 
-// Parse is [Load] with the content of the file at hand; path names it in problems
+// Parse is [Load] with the content of the main file at hand; path names it in problems
 // and is where relative paths start. The error is not nil only if the working
 // folder is needed and unknown.
 func Parse(path string, data []byte) (*File, Problems, error) {
@@ -47,18 +49,22 @@ func Parse(path string, data []byte) (*File, Problems, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	doc, problem := parseYAML(path, data)
-	if problem != nil {
-		return nil, Problems{*problem}, nil
-	}
 	r := &reader{
-		file: path, dir: filepath.Dir(abs), root: resolve(doc.Content[0]),
-		limit: count(doc) + aliasVisits, stats: map[string]stat{}, profiles: map[string]profile{}, broken: map[int]bool{},
+		file: path, dir: filepath.Dir(abs), limit: aliasVisits,
+		stats: map[string]stat{}, profiles: map[string]profile{}, broken: map[int]bool{},
 	}
+	main := r.add(path, data)
+	if main.root == nil {
+		r.excerpts()
+		return nil, r.problems, nil
+	}
+	r.root = main.root
+	r.include()
 	f := r.read()
-	f.Path = abs
+	f.Path, f.Hash = abs, r.hash()
 	r.check(f)
 	r.problems.sort()
+	r.excerpts()
 	if r.problems.Err() != nil {
 		return nil, r.problems, nil
 	}
@@ -82,6 +88,8 @@ const (
 	defaultIncompl   = time.Hour
 	defaultPeriod    = 14 * 24 * time.Hour
 	defaultProfile   = "gateway301"
+	defaultProcedure = "krh"
+	defaultHook      = 10 * time.Second
 	longestDuration  = 3650 * 24 * time.Hour
 	shortestDuration = 10 * time.Millisecond
 )
@@ -97,6 +105,7 @@ func (r *reader) read() *File {
 		Spool:     top.location("spool", defaultSpool),
 		TimeZone:  top.zone("time-zone"),
 		DiskFloor: top.size("disk-floor", defaultFloor, 0),
+		Include:   top.location("include", ""),
 	}
 	top.missing("identities", "the gateway needs an IK of its own, with key and certificate")
 	top.rows("identities", func(s *section) { f.Identities = append(f.Identities, s.identity()) })
@@ -107,6 +116,18 @@ func (r *reader) read() *File {
 		s.rows("exceptions", func(b *section) { f.Trust.Exceptions = append(f.Trust.Exceptions, b.exception(f.TimeZone)) })
 		s.done()
 	}
+	f.Checks.HookTimeout = defaultHook
+	if s := top.below("checks"); s != nil {
+		f.Checks.InsuredList = s.file("insured-list")
+		f.Checks.Hook = s.program("hook")
+		f.Checks.HookTimeout = s.duration("hook-timeout", defaultHook, shortestDuration, time.Hour)
+		f.Checks.Tables = s.folder("tables")
+		if f.Checks.Hook == "" && s.has("hook-timeout") {
+			r.warn(CodeNoEffect, "checks.hook-timeout", "has no effect: there is no hook", "")
+		}
+		s.done()
+	}
+	r.loadRules(f.Checks)
 	top.rows("outboxes", func(s *section) { f.Outboxes = append(f.Outboxes, s.outbox(f)) })
 	top.rows("partners", func(s *section) { f.Partners = append(f.Partners, s.partner()) })
 	top.rows("routes", func(s *section) {
@@ -115,10 +136,6 @@ func (r *reader) read() *File {
 		r.broken[len(f.Routes)-1] = !s.sound || len(r.problems) > before
 	})
 	top.rows("speaks-for", func(s *section) { f.SpeaksFor = append(f.SpeaksFor, s.mandate(f.TimeZone)) })
-	if s := top.below("checks"); s != nil {
-		f.Checks.InsuredList = s.file("insured-list")
-		s.done()
-	}
 	if s := top.below("server"); s != nil {
 		f.Server = s.server()
 		s.done()
@@ -279,7 +296,128 @@ func (s *section) partner() Partner {
 	p.AcceptCodes = s.texts("accept-codes", "a code", true, s.r.readCode)
 	p.HintCodes = s.texts("hint-codes", "a code", true, s.r.readCode)
 	s.profile(&p)
+	s.judging(&p)
 	return p
+}
+
+// judging reads how files to and from the partner are checked and packed.
+func (s *section) judging(p *Partner) {
+	p.OnFindings = [5]exchange.OnFindings{2: exchange.FindingsSend, 3: exchange.FindingsSend}
+	if b := s.below("on-findings"); b != nil {
+		if n := b.value["stage-1"]; n != nil {
+			s.r.at(n, Error, CodeValue, b.sub("stage-1"), "errors of stage 1 always hold the file", "remove the key; single rules can be lowered under severities")
+			b.keys = slices.DeleteFunc(b.keys, func(k *yaml.Node) bool { return k.Value == "stage-1" })
+		}
+		words := []string{string(exchange.FindingsSend), string(exchange.FindingsHold), string(exchange.FindingsSplit)}
+		for stage := 2; stage <= 3; stage++ {
+			p.OnFindings[stage] = exchange.OnFindings(b.choice(stageKey(stage), words[0], words...))
+		}
+		p.OnFindings[4] = exchange.OnFindings(b.choiceOrNone(stageKey(4), words...))
+		b.done()
+	}
+	p.Reject = [5]exchange.Reject{1: exchange.RejectFile, 2: exchange.RejectMessage, 3: exchange.RejectMessage, 4: exchange.RejectMessage}
+	if b := s.below("reject"); b != nil {
+		for stage := 1; stage <= 4; stage++ {
+			words := []string{string(exchange.RejectFile), string(exchange.RejectMessage), string(exchange.RejectNothing)}
+			if stage == 1 {
+				words = words[:2]
+			}
+			p.Reject[stage] = exchange.Reject(b.choice(stageKey(stage), string(p.Reject[stage]), words...))
+		}
+		b.done()
+	}
+	p.Severities = map[string]annex.Severity{}
+	words := []string{string(annex.Error), string(annex.Warning), string(annex.Off)}
+	s.pairs("severities", "rule codes", words, func(code, path string, n *yaml.Node) {
+		if v, ok := s.r.words(n, path); ok && s.r.isRule(code, path) {
+			if !slices.Contains(words, v) {
+				s.r.at(n, Error, CodeValue, path, fmt.Sprintf("unknown value %q", clip(v)), s.r.meantOr(v, words))
+				return
+			}
+			p.Severities[code] = annex.Severity(v)
+		}
+	})
+	p.Codes = map[string]string{}
+	s.pairs("codes", "rule codes", nil, func(code, path string, n *yaml.Node) {
+		if v, ok := s.r.words(n, path); ok && s.r.isRule(code, path) {
+			if room := s.r.profiles[p.AnswerProfile].CodeLength; room > 0 && utf8.RuneCountInString(v) > room {
+				s.r.at(n, Error, CodeValue, path, fmt.Sprintf("%q has %d characters, answer profile %s has room for %d",
+					clip(v), utf8.RuneCountInString(v), p.AnswerProfile, room), "")
+				return
+			}
+			p.Codes[code] = v
+		}
+	})
+	p.Charset = annex.Zeichensatz(s.choice("charset", string(annex.ZeichensatzI1),
+		string(annex.ZeichensatzI1), string(annex.ZeichensatzI5), string(annex.ZeichensatzI7), string(annex.ZeichensatzI8)))
+	p.Gzip = s.choice("compression", "none", "none", "gzip") == "gzip"
+	p.MaxSize = s.size("max-size", defaultMaxSize, 1)
+	var known []string // those that have a VERFAHREN_KENNUNG
+	for _, name := range annex.ProcedureNames() {
+		if f, err := annex.ProcedureProfile(name); err == nil && f.Kennung(true) != "" {
+			known = append(known, name)
+		}
+	}
+	p.Procedure = s.choice("procedure", defaultProcedure, known...)
+}
+
+func stageKey(stage int) string { return "stage-" + strconv.Itoa(stage) }
+
+// loadRules learns the rules whose severity and code a partner's row may set: the
+// built-in ones, and those of the admin's own lists. What is wrong with a table is
+// told here, with its file and line.
+func (r *reader) loadRules(c Checks) {
+	tables := []fs.FS(nil)
+	if c.Tables != "" {
+		tables = append(tables, os.DirFS(c.Tables))
+	}
+	r.rules = func() map[string]bool { // only when somebody asks: the tables take their time
+		t, err := annex.LoadTables(tables...)
+		if err != nil {
+			t, _ = annex.LoadTables()
+		}
+		codes := map[string]bool{annex.CodeWholeFile: true, annex.CodeNotEntitled: true}
+		for _, rule := range t.Rules() {
+			codes[rule.Code] = true
+		}
+		r.rules = func() map[string]bool { return codes }
+		return codes
+	}
+	r.hook = c.Hook != ""
+	if c.Tables == "" {
+		return
+	}
+	if _, err := annex.LoadTables(tables...); err != nil {
+		for _, one := range unjoin(err) {
+			r.fault(CodeValue, "checks.tables", clip(r.find("checks.tables").Value)+": "+one.Error(), "")
+		}
+	}
+}
+
+// unjoin gives the errors that were joined.
+func unjoin(err error) []error {
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		var out []error
+		for _, e := range several.Unwrap() {
+			out = append(out, unjoin(e)...)
+		}
+		return out
+	}
+	return []error{err}
+}
+
+// isRule reports whether a code is one of our rules. A program of the house has
+// codes of its own.
+func (r *reader) isRule(code, path string) bool {
+	if r.hook || r.rules()[code] {
+		return true
+	}
+	near := r.meant(code, slices.Sorted(maps.Keys(r.rules())))
+	if near == "" {
+		near = "see gateway rules list"
+	}
+	r.fault(CodeReference, path, fmt.Sprintf("there is no rule %q", clip(code)), near)
+	return false
 }
 
 // profile reads the name of an answer profile, and whether it has room for the

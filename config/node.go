@@ -16,10 +16,12 @@ import (
 // A reader walks the nodes of a document, hands out typed values and gathers
 // every problem on its way.
 type reader struct {
-	file     string // as named in problems
+	file     string // the main one, as named in problems
 	dir      string // where relative paths start
 	root     *yaml.Node
 	problems Problems
+	sources  []*source
+	partial  bool // a file is missing: what refers to its rows may be right
 
 	visits   int // nodes seen, those behind an alias each time
 	limit    int // most visits allowed
@@ -29,7 +31,9 @@ type reader struct {
 	broken   map[int]bool // routes that could not be read completely
 	stats    map[string]stat
 	profiles map[string]profile
-	guesses  int // suggestions made so far
+	rules    func() map[string]bool // codes of the rules
+	hook     bool                   // there is a program with codes of its own
+	guesses  int                    // suggestions made so far
 }
 
 type profile struct {
@@ -48,11 +52,12 @@ const (
 	maxGuesses  = 200     // did-you-mean searches
 )
 
-// count counts the nodes of a document as they are written.
-func count(n *yaml.Node) int {
+// count counts the nodes of a document as they are written, and their lines from base.
+func count(n *yaml.Node, base int) int {
 	sum := 1
+	n.Line += base
 	for _, c := range n.Content {
-		sum += count(c)
+		sum += count(c, base)
 	}
 	return sum
 }
@@ -61,12 +66,9 @@ func count(n *yaml.Node) int {
 func (r *reader) children(n *yaml.Node) []*yaml.Node {
 	r.visits += len(n.Content)
 	if r.visits > r.limit && !r.overflow {
+		r.problems = nil
+		r.at(n, Error, CodeAliases, "", fmt.Sprintf("aliases expand to more than %d values", aliasVisits), "write the values out")
 		r.overflow = true
-		r.problems = Problems{{
-			File: r.file, Line: n.Line, Column: n.Column, Severity: Error, Code: CodeAliases,
-			Message: fmt.Sprintf("aliases expand to more than %d values", aliasVisits),
-			Fix:     "write the values out",
-		}}
 	}
 	if r.overflow {
 		return nil
@@ -84,12 +86,13 @@ func resolve(n *yaml.Node) *yaml.Node {
 
 // at reports a problem at a node.
 func (r *reader) at(n *yaml.Node, severity Severity, code Code, path, message, fix string) {
-	if r.overflow {
+	if r.overflow || r.describe != nil {
 		return
 	}
+	s, line := r.place(n.Line)
 	r.problems = append(r.problems, Problem{
-		File: r.file, Line: n.Line, Column: n.Column,
-		Severity: severity, Code: code, Path: path, Message: message, Fix: fix,
+		File: s.name, Line: line, Column: n.Column, order: n.Line,
+		Severity: severity, Code: code, Path: s.shownPath(path), Message: message, Fix: fix,
 	})
 }
 
@@ -256,13 +259,32 @@ func (r *reader) section(n *yaml.Node, path string) *section {
 			r.at(key, Error, CodeType, path, "a key must be a word, not "+kind(resolve(key)), "")
 		case s.value[key.Value] != nil:
 			r.at(key, Error, CodeTwice, s.sub(key.Value), fmt.Sprintf("key %q is set twice", clip(key.Value)),
-				"first in line "+strconv.Itoa(s.lineOfKey(key.Value))+"; keep one")
+				"first in "+r.line(s.lineOfKey(key.Value), key.Line)+"; keep one")
 		default:
 			s.value[key.Value] = content[i+1]
 			s.keys = append(s.keys, key)
 		}
 	}
 	return s
+}
+
+// line names a line for readers of a problem in another one.
+func (r *reader) line(line, from int) string {
+	s, local := r.place(line)
+	if here, _ := r.place(from); here != s {
+		return s.name + ":" + strconv.Itoa(local)
+	}
+	return "line " + strconv.Itoa(local)
+}
+
+// other names what stands at a path, for readers of a problem at from.
+func (r *reader) other(path, from string) string {
+	line := r.find(path).Line
+	s, local := r.place(line)
+	if here, _ := r.place(r.find(from).Line); here != s {
+		return s.name + ":" + strconv.Itoa(local)
+	}
+	return s.shownPath(path)
 }
 
 func (s *section) lineOfKey(name string) int {

@@ -56,6 +56,11 @@ type Problem struct {
 	Subject  string   `json:"subject,omitempty"` // the partner's name, for CodeFirstNumber
 	Message  string   `json:"message"`
 	Fix      string   `json:"fix,omitempty"` // what to do about it; empty when the message says it
+
+	Excerpt string `json:"-"` // its line in the file, without what may be secret; empty: none
+	Mark    int    `json:"-"` // column of the place in Excerpt, from 1
+
+	order int // of its line, counted through all files
 }
 
 // String writes the problem as "file:line:column: path: message; fix".
@@ -75,7 +80,30 @@ func (p Problem) String() string {
 	return b.String()
 }
 
-// Problems are all problems of one configuration, in the order of the file.
+// Detail writes the problem and, where there is one, its line in the file with a
+// caret under the place:
+//
+//	gateway.yaml:25:5: partners[0]: unknown key "windw"; did you mean "window"?
+//	    25 |     windw: …
+//	       |     ^
+func (p Problem) Detail() string {
+	if p.Excerpt == "" {
+		return p.String()
+	}
+	number := fmt.Sprintf("%6d", p.Line)
+	return p.String() + "\n" + number + " | " + p.Excerpt + "\n" + strings.Repeat(" ", len(number)) + " | " + strings.Repeat(" ", p.Mark-1) + "^"
+}
+
+// GCC writes the problem as compilers do, which editors know how to jump to:
+//
+//	gateway.yaml:25:5: error: partners[0]: unknown key "windw"; did you mean "window"? [unknown-key]
+func (p Problem) GCC() string {
+	place := fmt.Sprintf("%s:%d:%d: ", p.File, p.Line, p.Column)
+	rest := strings.TrimPrefix(strings.TrimPrefix(p.String(), place), "warning: ")
+	return place + string(p.Severity) + ": " + rest + " [" + string(p.Code) + "]"
+}
+
+// Problems are all problems of one configuration, in the order of the files.
 type Problems []Problem
 
 // ErrInvalid is wrapped by the error of [Problems.Err].
@@ -114,6 +142,6 @@ func (ps Problems) Without(drop func(Problem) bool) Problems {
 
 func (ps Problems) sort() {
 	slices.SortStableFunc(ps, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.Column, b.Column))
 	})
 }

@@ -93,6 +93,10 @@ func (f *Field) form() string {
 		return "section, see below"
 	case f.Kind == KindRows:
 		return "rows, see below"
+	case f.Kind == KindPairs && f.Choices != nil:
+		return "mapping of " + f.Item + " to " + codes(f.Choices)
+	case f.Kind == KindPairs:
+		return "mapping of " + f.Item + " to text"
 	case f.Kind == KindList && f.Choices != nil:
 		return "list of " + codes(f.Choices)
 	case f.Kind == KindList:
@@ -169,6 +173,12 @@ func object(fields []Field, section string) map[string]any {
 			v = object(fields, f.Path())
 		case KindRows:
 			v = map[string]any{"type": "array", "items": object(fields, f.Path())}
+		case KindPairs:
+			kind := KindText
+			if f.Choices != nil {
+				kind = KindChoice
+			}
+			v = map[string]any{"type": "object", "additionalProperties": value(kind, f.Choices)}
 		case KindList:
 			v = map[string]any{"type": "array", "uniqueItems": true, "items": value(listItem(f), f.Choices)}
 		default:

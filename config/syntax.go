@@ -14,6 +14,8 @@ import (
 // maxFile is the most bytes a configuration may have; 20,000 routes need about 4 MiB.
 const maxFile = 32 << 20
 
+const noConfiguration = "the file holds no configuration"
+
 // parseYAML gives the one document of data, or the one problem that keeps it
 // from being YAML.
 func parseYAML(file string, data []byte) (*yaml.Node, *Problem) {
@@ -29,7 +31,7 @@ func parseYAML(file string, data []byte) (*yaml.Node, *Problem) {
 	d := yaml.NewDecoder(bytes.NewReader(data))
 	root, err := decode(d)
 	if errors.Is(err, io.EOF) {
-		return nil, fault(1, 1, "the file holds no configuration", "README.md shows the smallest working one")
+		return nil, fault(1, 1, noConfiguration, "README.md shows the smallest working one")
 	}
 	if err != nil {
 		line, column := syntaxPlace(data, err)
@@ -44,7 +46,7 @@ func parseYAML(file string, data []byte) (*yaml.Node, *Problem) {
 		return nil, fault(line, column, "not YAML: "+words, fix)
 	}
 	if root.Content[0].ShortTag() == "!!null" {
-		return nil, fault(1, 1, "the file holds no configuration", "README.md shows the smallest working one")
+		return nil, fault(1, 1, noConfiguration, "README.md shows the smallest working one")
 	}
 	return root, nil
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+	"golang.org/x/sys/unix"
 
 	"gateway301/annex"
 	"gateway301/schedule"
@@ -100,6 +101,66 @@ func (s *section) choice(key, def string, words ...string) string {
 		return ""
 	}
 	return v
+}
+
+// choiceOrNone is choice for a key that need not be given and has no default.
+func (s *section) choiceOrNone(key string, words ...string) string {
+	s.note(Field{Key: key, Kind: KindChoice, Choices: words})
+	if !s.has(key) {
+		s.take(key)
+		return ""
+	}
+	return s.choice(key, words[0], words...)
+}
+
+// pairs reads a mapping with free keys: one is called for each with its key, its path
+// and its value. keys and choices describe them.
+func (s *section) pairs(key, keys string, choices []string, one func(key, path string, n *yaml.Node)) {
+	s.note(Field{Key: key, Kind: KindPairs, Item: keys, Choices: choices})
+	b := s.below(key)
+	if b == nil {
+		return
+	}
+	for _, k := range b.keys {
+		if n := b.take(k.Value); n != nil {
+			one(k.Value, b.sub(k.Value), n)
+		}
+	}
+}
+
+// program reads the path of a file that this user may run.
+func (s *section) program(key string) string {
+	v := s.file(key)
+	if v == "" {
+		return ""
+	}
+	if unix.Access(v, unix.X_OK) != nil {
+		s.r.fault(CodePermission, s.sub(key), clip(s.value[key].Value)+" cannot be run by this user", "chmod +x "+clip(s.value[key].Value))
+	}
+	return v
+}
+
+// folder reads the path of a folder that must exist.
+func (s *section) folder(key string) string {
+	s.note(Field{Key: key, Kind: KindPath})
+	n := s.take(key)
+	if n == nil {
+		return ""
+	}
+	v, ok := s.r.readPath(n, s.sub(key))
+	if !ok {
+		return ""
+	}
+	info, err := s.r.stat(v)
+	switch {
+	case err != nil:
+		s.r.at(n, Error, CodeFile, s.sub(key), clip(n.Value)+": "+reason(err), "")
+	case !info.IsDir():
+		s.r.at(n, Error, CodeFile, s.sub(key), clip(n.Value)+" is "+errNotFolder.Error(), "")
+	default:
+		return v
+	}
+	return ""
 }
 
 func (s *section) flag(key string, def bool) bool {

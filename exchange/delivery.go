@@ -69,7 +69,7 @@ const (
 	Oversize         Cause = "oversize"          // larger than the limit
 	SpoolDamaged     Cause = "spool-damaged"     // the spool's bytes are not those taken over
 	Duplicate        Cause = "duplicate"         // the very same delivery came before
-	PartlyRefused    Cause = "partly"            // some messages were refused, the rest was handed over
+	PartlyRefused    Cause = "partly"            // some messages were refused, the rest was handed over or sent
 )
 
 // An Envelope is what UNB tells about a file.
@@ -136,8 +136,8 @@ type Delivery struct {
 	Proof       string    // how we know that the partner has it
 	Answer      string    // what the partner answered, in one line, or what we answered
 	Answers     int64     // id of the delivery that this one answers; 0 when none
-	Replaces    int64     // id of the rejected delivery that this one corrects; 0 when unknown
-	Draft       []byte    // an answer's decided text, until it is written
+	Replaces    int64     // id of the rejected delivery that this one corrects, or whose good messages it holds; 0 when unknown
+	Draft       []byte    // an answer's decided text, or the messages that are left out of the plain file
 }
 
 // HasNumber reports whether a transfer number was allotted.

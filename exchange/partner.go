@@ -28,7 +28,32 @@ type Partner struct {
 	Positive     bool          // receiving: answer good files too
 	PositiveCode string        // FHL.4 of such an answer
 	WhenVanished Vanished
+	OnFindings   [5]OnFindings // sending: by stage of our own check, 2 to 4; stage 1 always holds the file
+	Reject       [5]Reject     // receiving: by stage of our own check, 1 to 4
+	Gzip         bool          // compression 02 was agreed, both ways
+	MaxSize      int64         // receiving: bytes of an opened file; 0: no limit
 }
+
+// OnFindings says what becomes of a file of ours that our own check finds wrong.
+type OnFindings string
+
+// The choices.
+const (
+	NotAsked      OnFindings = ""          // stage 4 when sending: it is not checked
+	FindingsSend  OnFindings = "send"      // it is sent; what was found is kept as warnings
+	FindingsHold  OnFindings = "hold-file" // it stays here, rejected by our own check
+	FindingsSplit OnFindings = "split"     // its good messages are sent, by agreement with the partner
+)
+
+// Reject says what an error in a file from a partner refuses.
+type Reject string
+
+// The choices. A fault of the envelope refuses the file in any case.
+const (
+	RejectFile    Reject = "file"
+	RejectMessage Reject = "message"
+	RejectNothing Reject = "nothing" // what was found is kept as warnings
+)
 
 // Vanished says what to do when an attempt was cut while publishing and neither
 // the temporary nor the final name is there any more.

@@ -4,27 +4,42 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 
 	"gateway301/annex"
 	"gateway301/exchange"
 )
 
-// check reads a file that was taken over, judges its envelope and the right of
-// its sender to speak, and finds its route.
+// check reads a file that was taken over, judges it as the row of the partner says
+// that it is for, and finds its route and whether its sender may speak.
 func (p *Pipeline) check(ctx context.Context, d exchange.Delivery) error {
-	f, err := p.part(d, partPlain)
+	l, err := p.judgedFor(ctx, d)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	rep, err := annex.Check(ctx, f, annex.CheckOptions{Now: p.Now().In(p.Location)})
+	var o annex.CheckOptions // who is known is told by routes and speaks-for, and what they lack can be added
+	if l != nil {
+		o.Effects = l.sending()
+		if l.OnFindings[4] != exchange.NotAsked {
+			if o.Checks, err = p.checks(); err != nil {
+				return err
+			}
+		}
+	} else {
+		o.Stage = 1
+	}
+	rep, err := p.examine(ctx, d, l, o)
 	if err != nil {
+		return err
+	}
+	if err := p.keepFindings(d, &rep); err != nil {
 		return err
 	}
 	env := envelope(rep)
 	if rep.Verdict == annex.Rejected {
-		_, err := p.apply(ctx, exchange.Move{ID: d.ID, From: d.State, By: exchange.Refused, Cause: exchange.ByCheck, Text: summary(rep),
+		_, err := p.apply(ctx, exchange.Move{ID: d.ID, From: d.State, By: exchange.Refused, Cause: exchange.ByCheck, Text: summary(&rep),
 			Change: func(d *exchange.Delivery) { d.Envelope = env }})
 		return err
 	}
@@ -45,20 +60,64 @@ func (p *Pipeline) check(ctx context.Context, d exchange.Delivery) error {
 	if err != nil {
 		return err
 	}
+	found := func(d *exchange.Delivery) {
+		d.Envelope, d.Owner, d.Physical, d.Partner = env, owner, box.Physical, partner.Name
+		d.Kostentraeger = first(route.Kostentraeger, env.Recipient)
+		d.EncryptTo = first(route.EncryptTo, partner.IK)
+		d.SendTo = first(route.SendTo, partner.IK)
+	}
+	if rep.Verdict == annex.Partly {
+		return p.split(ctx, d, &rep, found)
+	}
 	_, err = p.apply(ctx, exchange.Move{ID: d.ID, From: d.State, By: exchange.RouteFound, Due: p.Now(),
-		Text: "by route " + route.Name + " to " + partner.Name,
+		Text: "by route " + route.Name + " to " + partner.Name + remarks(&rep, len(o.Checks) > 0),
 		Change: func(d *exchange.Delivery) {
-			d.Envelope, d.Owner, d.Physical, d.Partner, d.Replaces = env, owner, box.Physical, partner.Name, replaces
-			d.Kostentraeger = first(route.Kostentraeger, env.Recipient)
-			d.EncryptTo = first(route.EncryptTo, partner.IK)
-			d.SendTo = first(route.SendTo, partner.IK)
+			found(d)
+			d.Replaces = replaces
 		}})
 	return err
+}
+
+// headSize is enough for UNA and UNB of any file.
+const headSize = 4096
+
+// judgedFor finds the partner that a file is for, by whose row it is judged; nil
+// where no route fits. Mostly UNB alone tells. The envelope is not judged yet.
+func (p *Pipeline) judgedFor(ctx context.Context, d exchange.Delivery) (*lane, error) {
+	f, err := p.part(d, partPlain)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	head, err := annex.Check(ctx, io.LimitReader(f, headSize), annex.CheckOptions{Stage: 1})
+	if err != nil {
+		return nil, err
+	}
+	var fits []string
+	for i := range p.Routes {
+		r := &p.Routes[i]
+		if r.Mode == d.Mode && (len(r.Recipients) == 0 || slices.Contains(r.Recipients, head.Envelope.Recipient)) && !slices.Contains(fits, r.Partner) {
+			fits = append(fits, r.Partner)
+		}
+	}
+	switch len(fits) {
+	case 0:
+		return nil, nil
+	case 1:
+		return p.partners[fits[0]], nil
+	}
+	rep, err := p.examine(ctx, d, nil, annex.CheckOptions{Stage: 1})
+	if err != nil {
+		return nil, err
+	}
+	_, l := p.route(envelope(rep), d.Mode)
+	return l, nil
 }
 
 // Names of the parts in a spool folder.
 const (
 	partPlain  = "plain"
+	partPacked = "packed" // the plain file, compressed
 	partSealed = "sealed"
 	partOrder  = "auf"
 )
@@ -114,23 +173,7 @@ func (p *Pipeline) holdWith(ctx context.Context, d exchange.Delivery, env exchan
 	return err
 }
 
-// summary words the errors of a report: the first with its place, and how many
-// there are. Finding texts hold no values that could be patient data.
-func summary(rep annex.Report) string {
-	for _, f := range rep.Findings {
-		if f.Severity != annex.Error {
-			continue
-		}
-		s := fmt.Sprintf("%s %s (%s)", f.Code, f.TextEN, place(f))
-		if rep.Errors > 1 {
-			s += fmt.Sprintf("; %d errors in all", rep.Errors)
-		}
-		return s
-	}
-	return "no finding"
-}
-
-func place(f annex.Finding) string {
+func place(f *annex.Finding) string {
 	var parts []string
 	if f.Message > 0 {
 		parts = append(parts, fmt.Sprintf("message %d", f.Message))

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -40,11 +39,9 @@ func (p *Pipeline) stage(ctx context.Context, d exchange.Delivery) error {
 		return err
 	}
 	defer inbox.Close()
-	var refused []int64
-	if len(d.Draft) > 0 {
-		if err := json.Unmarshal(d.Draft, &refused); err != nil {
-			return err
-		}
+	skip, err := leftOut(d)
+	if err != nil {
+		return err
 	}
 	plain, err := p.part(d, partPlain)
 	if err != nil {
@@ -53,15 +50,11 @@ func (p *Pipeline) stage(ctx context.Context, d exchange.Delivery) error {
 	defer plain.Close()
 	if err := writeSynced(inbox, temporaryName(d), func(w io.Writer) error {
 		src := &interruptible{ctx, plain}
-		if len(refused) == 0 {
+		if len(d.Draft) == 0 {
 			_, err := io.Copy(w, src)
 			return err
 		}
-		skip := make(map[int64]bool, len(refused))
-		for _, n := range refused {
-			skip[n] = true
-		}
-		_, err := annex.CopyWithout(w, src, func(message int64) bool { return skip[message] })
+		_, err := annex.CopyWithout(w, src, skip)
 		return err
 	}); err != nil {
 		return err

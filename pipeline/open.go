@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"compress/flate"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -71,6 +73,9 @@ func (o *opening) run(ctx context.Context) error {
 	if wrong := o.disagreement(); wrong != "" {
 		return p.hold(ctx, d, exchange.BadOrder, wrong)
 	}
+	if most := p.partners[d.Account].MaxSize; most > 0 && o.auf.GroesseNutzdaten > most {
+		return p.hold(ctx, d, exchange.Oversize, fmt.Sprintf("DATEIGRÖSSE_NUTZDATEN says %d bytes, more than the %d of max-size", o.auf.GroesseNutzdaten, most))
+	}
 	if _, ours := p.identities[d.EncryptTo]; !ours {
 		return p.hold(ctx, d, exchange.NotForUs, "EMPFÄNGER_NUTZER "+d.EncryptTo+" is none of our identities")
 	}
@@ -86,6 +91,14 @@ func (o *opening) run(ctx context.Context) error {
 			return p.hold(ctx, d, exchange.CannotOpen, crypto.Cause(err))
 		}
 		return err
+	}
+	if o.auf.Komprimierung != annex.KomprimierungNone {
+		if wrong, err := o.unpack(ctx); wrong != "" || err != nil {
+			if err == nil {
+				err = p.hold(ctx, d, exchange.BadOrder, wrong)
+			}
+			return err
+		}
 	}
 	if o.opened.Size != o.auf.GroesseNutzdaten {
 		return p.hold(ctx, d, exchange.BadOrder, fmt.Sprintf("DATEIGRÖSSE_NUTZDATEN says %d bytes, the opened file has %d", o.auf.GroesseNutzdaten, o.opened.Size))
@@ -129,6 +142,7 @@ func (o *opening) duplicate(ctx context.Context) (int64, error) {
 
 // disagreement names what in the Auftragsdatei cannot be worked with.
 func (o *opening) disagreement() string {
+	l := o.p.partners[o.d.Account]
 	switch a := o.auf; {
 	case a.GroesseUebertragung != o.d.Size:
 		return fmt.Sprintf("DATEIGRÖSSE_ÜBERTRAGUNG says %d bytes, the payload has %d", a.GroesseUebertragung, o.d.Size)
@@ -136,13 +150,15 @@ func (o *opening) disagreement() string {
 		return "the Auftragsdatei speaks of " + a.TransferName() + ", its own name is " + o.d.TransferName
 	case a.Verschluesselung != annex.KryptoCMS || a.Unterschrift != annex.KryptoCMS:
 		return fmt.Sprintf("encryption %02d and signature %02d; only 03 and 03 are accepted", a.Verschluesselung, a.Unterschrift)
-	case a.Komprimierung != annex.KomprimierungNone:
+	case a.Komprimierung != annex.KomprimierungNone && !(a.Komprimierung == annex.KomprimierungGzip && l.Gzip):
 		return fmt.Sprintf("compression %02d was not agreed", a.Komprimierung)
+	case a.Verfahren != l.kennung(o.d.Mode):
+		return fmt.Sprintf("Verfahren %s was not agreed, but %s", a.Verfahren, l.kennung(o.d.Mode))
 	}
 	return ""
 }
 
-// decrypt brings the plain file into the spool; nothing of it is there before
+// decrypt brings the opened payload into the spool; nothing of it is there before
 // the signature is verified.
 func (o *opening) decrypt(ctx context.Context) error {
 	sealed, err := o.p.part(o.d, partSealed)
@@ -150,7 +166,11 @@ func (o *opening) decrypt(ctx context.Context) error {
 		return err
 	}
 	defer sealed.Close()
-	path, err := o.p.Spool.Path(o.d.Intake, partPlain)
+	name := partPlain
+	if o.auf.Komprimierung != annex.KomprimierungNone {
+		name = partPacked
+	}
+	path, err := o.p.Spool.Path(o.d.Intake, name)
 	if err != nil {
 		return err
 	}
@@ -158,20 +178,56 @@ func (o *opening) decrypt(ctx context.Context) error {
 	return err
 }
 
+// unpack makes the plain file of a compressed payload and drops the latter. wrong
+// tells what the sender has done wrong.
+func (o *opening) unpack(ctx context.Context) (wrong string, err error) {
+	packed, err := o.p.part(o.d, partPacked)
+	if err != nil {
+		return "", err
+	}
+	defer packed.Close()
+	o.opened.Size, _, err = o.p.Spool.Write(o.d.Intake, partPlain, func(w io.Writer) error {
+		r, err := annex.Unpack(&interruptible{ctx, packed}, o.auf.Komprimierung, o.auf.GroesseNutzdaten, o.p.partners[o.d.Account].MaxSize)
+		if err == nil {
+			_, err = io.Copy(w, r)
+		}
+		return err
+	})
+	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case errors.Is(err, annex.ErrUnpackedSize), errors.Is(err, annex.ErrTooLarge):
+		return err.Error(), nil
+	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return "the payload cannot be unpacked: " + err.Error(), nil
+	case err != nil:
+		if _, corrupt := errors.AsType[flate.CorruptInputError](err); corrupt {
+			return "the payload cannot be unpacked: " + err.Error(), nil
+		}
+		return "", err
+	}
+	return "", o.p.Spool.Drop(o.d.Intake, partPacked)
+}
+
+// judge checks the opened file as the partner's row says. An answer is judged by its
+// envelope alone: its partner's quirks must not keep it from what it answers.
 func (o *opening) judge(ctx context.Context) error {
-	plain, err := o.p.part(o.d, partPlain)
+	p, l := o.p, o.p.partners[o.d.Account]
+	checks, err := p.checks()
 	if err != nil {
 		return err
 	}
-	defer plain.Close()
-	var checks []annex.MessageCheck
-	if o.p.Checks != nil {
-		if checks, err = o.p.Checks(); err != nil {
+	options := annex.CheckOptions{Order: &o.auf, Checks: checks, Partners: p.Known, Effects: l.receiving()}
+	if o.rep, err = p.examine(ctx, o.d, l, options); err != nil {
+		return err
+	}
+	if acks.IsAnswer(&o.rep) && o.rep.Verdict != annex.Accepted {
+		options.Stage = 1
+		if o.rep, err = p.examine(ctx, o.d, l, options); err != nil {
 			return err
 		}
 	}
-	o.rep, err = annex.Check(ctx, plain, annex.CheckOptions{Now: o.p.Now().In(o.p.Location), Order: &o.auf, Checks: checks})
-	return err
+	return p.keepFindings(o.d, &o.rep)
 }
 
 // known writes what opening found out into the row.
@@ -187,7 +243,7 @@ func (o *opening) known(d *exchange.Delivery) {
 // settle ties an answer to what it answers.
 func (o *opening) settle(ctx context.Context) error {
 	if o.rep.Verdict == annex.Rejected {
-		return o.p.holdKnown(ctx, o, exchange.Unrecognised, "an answer that is itself wrong: "+summary(o.rep))
+		return o.p.holdKnown(ctx, o, exchange.Unrecognised, "an answer that is itself wrong: "+summary(&o.rep))
 	}
 	plain, err := o.p.part(o.d, partPlain)
 	if err != nil {
@@ -213,7 +269,7 @@ func (o *opening) refuse(ctx context.Context, cause exchange.Cause, text string,
 	m := exchange.Move{ID: o.d.ID, From: o.d.State, By: exchange.Refused, Cause: cause, Text: "refused: " + text, Change: o.known}
 	if tell {
 		rep := annex.Report{Envelope: o.rep.Envelope, Verdict: annex.Rejected, Findings: []annex.Finding{{
-			Stage: 1, Severity: annex.Error, Code: codeNotEntitled, Text: "Absender oder Unterzeichner nicht berechtigt"}}}
+			Stage: 1, Severity: annex.Error, Code: annex.CodeNotEntitled, Text: "Absender oder Unterzeichner nicht berechtigt"}}}
 		draft, err := o.draft(func(p annex.Profile) []annex.FEHLMessage { return p.Answer(&rep) })
 		if err != nil {
 			return err
@@ -224,27 +280,23 @@ func (o *opening) refuse(ctx context.Context, cause exchange.Cause, text string,
 	return err
 }
 
-// codeNotEntitled is our own number for a sender or signer who may not speak
-// for the owner; no official number is known.
-const codeNotEntitled = "G0-001"
-
 // verdict records what becomes of a business file: refused, or handed over as a
 // whole or in part, with the answer that is due.
 func (o *opening) verdict(ctx context.Context) error {
 	rep, l := &o.rep, o.p.partners[o.d.Account]
 	m := exchange.Move{ID: o.d.ID, From: o.d.State, By: exchange.Judged, Due: o.p.Now(),
-		Text: "signed by " + strings.Join(o.opened.SignerIKs, ", ") + "; " + messages(rep.Messages) + ", all good"}
+		Text: "signed by " + strings.Join(o.opened.SignerIKs, ", ") + "; " + messages(rep.Messages) + ", none refused" + remarks(rep, o.p.Checks != nil)}
 	note := ""
 	say := func(p annex.Profile) []annex.FEHLMessage { return p.Answer(rep) }
 	switch {
 	case rep.Verdict == annex.Rejected:
-		m.By, m.Due, m.Cause, m.Text = exchange.Refused, time.Time{}, exchange.ByCheck, summary(*rep)
+		m.By, m.Due, m.Cause, m.Text = exchange.Refused, time.Time{}, exchange.ByCheck, summary(rep)
 		note = "FEHL due: the file"
 		if n := len(rep.Refused); n > 0 {
 			note = "FEHL due: " + messages(int64(n))
 		}
 	case rep.Verdict == annex.Partly:
-		m.Cause, m.Text = exchange.PartlyRefused, fmt.Sprintf("%d of %d messages refused, the rest is handed over: %s", len(rep.Refused), rep.Messages, summary(*rep))
+		m.Cause, m.Text = exchange.PartlyRefused, fmt.Sprintf("%d of %d messages refused, the rest is handed over%s", len(rep.Refused), rep.Messages, remarks(rep, o.p.Checks != nil))
 		note = "FEHL due: " + messages(int64(len(rep.Refused)))
 	case l.Positive:
 		note = "FEHL due: confirmation"
@@ -263,7 +315,7 @@ func (o *opening) verdict(ctx context.Context) error {
 	m.Change = func(d *exchange.Delivery) {
 		o.known(d)
 		d.Answer = note
-		if rep.Verdict == annex.Partly {
+		if d.Draft = nil; rep.Verdict == annex.Partly {
 			d.Draft = refused
 		}
 	}
@@ -271,25 +323,10 @@ func (o *opening) verdict(ctx context.Context) error {
 	return err
 }
 
-func messages(n int64) string {
-	if n == 1 {
-		return "1 message"
-	}
-	return fmt.Sprintf("%d messages", n)
-}
-
-func numbers(refused []annex.Refused) []int64 {
-	out := make([]int64, len(refused))
-	for i, r := range refused {
-		out[i] = r.Message
-	}
-	return out
-}
-
 // draft makes the row of the answer to the delivery in hand. It speaks as the
 // IK that the file was addressed to, to the IK that sent it.
 func (o *opening) draft(say func(annex.Profile) []annex.FEHLMessage) ([]exchange.Delivery, error) {
-	profile, err := annex.AnswerProfile(o.p.partners[o.d.Account].AnswerProfile)
+	profile, err := o.p.partners[o.d.Account].profile()
 	if err != nil {
 		return nil, err
 	}

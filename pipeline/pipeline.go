@@ -94,10 +94,14 @@ type Partner struct {
 	CollectEvery    time.Duration
 	IncompleteAfter time.Duration // how long a file waits for its other half
 	Retry           schedule.Backoff
-	AcceptCodes     []string // FHL.4 codes that mean "accepted"
-	HintCodes       []string // FHL.4 codes that mean "accepted with hint"
-	AnswerProfile   string   // of annex
-	Credential      string   // fingerprint of login and pins: a change lifts a stop
+	AcceptCodes     []string                  // FHL.4 codes that mean "accepted"
+	HintCodes       []string                  // FHL.4 codes that mean "accepted with hint"
+	AnswerProfile   string                    // of annex
+	Codes           map[string]string         // codes of ours → what this partner wants in FHL.4
+	Severities      map[string]annex.Severity // of rules, by their code, for files to and from it
+	Charset         annex.Zeichensatz         // of files to it; empty: I1
+	Procedure       *annex.Procedure          // nil: § 301
+	Credential      string                    // fingerprint of login and pins: a change lifts a stop
 }
 
 // Settings are the values that wiring hands to a pipeline.
@@ -112,6 +116,8 @@ type Settings struct {
 	Routes     []exchange.Route
 	Mandates   []exchange.Mandate
 	Checks     func() ([]annex.MessageCheck, error) // stage 4, read afresh for each file; nil: none
+	Tables     *annex.Tables                        // stages 2 and 3; nil: these are not checked
+	Known      *annex.Partners                      // who is known in files that are received; nil: not checked
 	Location   *time.Location                       // of windows, creation times and UNB times
 	Log        zerolog.Logger
 	Now        func() time.Time // nil: time.Now

@@ -2,10 +2,13 @@ package pipeline
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"io"
+	"os"
 
+	"gateway301/annex"
 	"gateway301/crypto"
 	"gateway301/exchange"
 )
@@ -22,16 +25,19 @@ func (p *Pipeline) seal(ctx context.Context, d exchange.Delivery) error {
 	if err != nil {
 		return p.hold(ctx, d, exchange.KeyProblem, err.Error())
 	}
-	plain, err := p.part(d, partPlain)
+	payload, err := p.payload(ctx, d)
+	if errors.Is(err, errSpoolDamaged) {
+		return p.hold(ctx, d, exchange.SpoolDamaged, err.Error())
+	}
 	if err != nil {
 		return err
 	}
-	defer plain.Close()
+	defer payload.Close()
 	var sealed crypto.Sealed
 	var keyFault error
 	size, sha, err := p.Spool.Write(d.Intake, partSealed, func(w io.Writer) error {
 		var err error
-		sealed, err = crypto.SealAs(w, &interruptible{ctx, plain}, d.Size, sealing)
+		sealed, err = crypto.SealAs(w, &interruptible{ctx, payload}, payload.size, sealing)
 		if crypto.IsKeyFault(err) {
 			keyFault = err
 		}
@@ -43,11 +49,11 @@ func (p *Pipeline) seal(ctx context.Context, d exchange.Delivery) error {
 	if err != nil && !errors.Is(err, crypto.ErrSize) {
 		return err
 	}
-	if err != nil || hex.EncodeToString(sealed.PlainSHA256[:]) != d.SHA256 {
+	if err != nil || hex.EncodeToString(sealed.PlainSHA256[:]) != payload.sha256 {
 		if err := p.Spool.Drop(d.Intake, partSealed); err != nil {
 			return err
 		}
-		return p.hold(ctx, d, exchange.SpoolDamaged, "the bytes in the spool are not those taken over")
+		return p.hold(ctx, d, exchange.SpoolDamaged, errSpoolDamaged.Error())
 	}
 	_, err = p.apply(ctx, exchange.Move{ID: d.ID, From: d.State, By: exchange.WasSealed, Due: p.Now(),
 		Text: "signed as " + ik + ", encrypted for " + d.EncryptTo,
@@ -55,6 +61,46 @@ func (p *Pipeline) seal(ctx context.Context, d exchange.Delivery) error {
 			d.SealedSize, d.SealedSHA256, d.SealedFor = size, sha, sealing.Recipients[0].NotAfter
 		}})
 	return err
+}
+
+var errSpoolDamaged = errors.New("the bytes in the spool are not those taken over")
+
+// A payload is what is signed and encrypted.
+type payload struct {
+	*os.File
+	size   int64
+	sha256 string // hex
+}
+
+// payload opens what is to be sealed: the plain file, or, where the partner agreed
+// to compression 02, what gzip makes of it. What it makes stays in the spool, since
+// the Auftragsdatei must say what was sealed whatever the partner's row says then.
+func (p *Pipeline) payload(ctx context.Context, d exchange.Delivery) (payload, error) {
+	plain, err := p.part(d, partPlain)
+	if err != nil {
+		return payload{}, err
+	}
+	if !p.partners[d.Partner].Gzip {
+		return payload{plain, d.Size, d.SHA256}, p.Spool.Drop(d.Intake, partPacked)
+	}
+	defer plain.Close()
+	sum := sha256.New()
+	size, packedSum, err := p.Spool.Write(d.Intake, partPacked, func(w io.Writer) error {
+		z, err := annex.Pack(w, annex.KomprimierungGzip)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(z, io.TeeReader(&interruptible{ctx, plain}, sum))
+		return errors.Join(err, z.Close())
+	})
+	if err != nil {
+		return payload{}, err
+	}
+	if hex.EncodeToString(sum.Sum(nil)) != d.SHA256 {
+		return payload{}, errSpoolDamaged
+	}
+	packed, err := p.part(d, partPacked)
+	return payload{packed, size, packedSum}, err
 }
 
 // signerFor finds the key that may sign for the owner: its own, or that of an

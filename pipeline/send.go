@@ -28,6 +28,14 @@ type lane struct {
 	firstSeen map[string]sighting
 }
 
+// kennung is VERFAHREN_KENNUNG of what is exchanged with the partner.
+func (l *lane) kennung(m exchange.Mode) string {
+	if l.Procedure == nil {
+		return annex.Verfahren(m == exchange.Production)
+	}
+	return l.Procedure.Kennung(m == exchange.Production)
+}
+
 // send works off what is due for a partner and returns how many attempts it made.
 func (p *Pipeline) send(ctx context.Context, l *lane) (int, error) {
 	if l.doubt {
@@ -139,7 +147,7 @@ func (a *attempt) begin(ctx context.Context) (bool, error) {
 			names[f.Name] = true
 		}
 	}
-	verfahren := annex.Verfahren(a.d.Mode == exchange.Production)
+	verfahren := a.lane.kennung(a.d.Mode)
 	d, err := a.p.Ledger.Begin(ctx, m, exchange.Allotment{
 		Verfahren: verfahren,
 		First:     a.lane.FirstNumber,
@@ -210,6 +218,10 @@ func (a *attempt) publishing(ctx context.Context) error {
 // order writes the Auftragsdatei. A retry differs in DATUM_ÜBERTRAGUNG_GESENDET alone.
 func (a *attempt) order() ([]byte, error) {
 	verfahren, number, _, _ := annex.ParseTransferName(a.d.TransferName)
+	packing := annex.KomprimierungNone
+	if a.p.Spool.Has(a.d.Intake, partPacked) { // not by the row: it may say something else since
+		packing = annex.KomprimierungGzip
+	}
 	return annex.Auftragsdatei{
 		Verfahren: verfahren, TransferNummer: number,
 		AbsenderEigner: a.d.Owner, AbsenderPhysikalisch: a.d.Physical,
@@ -217,7 +229,8 @@ func (a *attempt) order() ([]byte, error) {
 		Dateiname: a.d.Envelope.ApplicationRef, DatumErstellung: a.d.Created,
 		DatumGesendet:    a.p.Now().In(a.p.Location).Format(exchange.Stamp),
 		GroesseNutzdaten: a.d.Size, GroesseUebertragung: a.d.SealedSize,
-		Zeichensatz:      annex.ZeichensatzI1,
+		Zeichensatz:      first(a.lane.Charset, annex.ZeichensatzI1),
+		Komprimierung:    packing,
 		Verschluesselung: annex.KryptoCMS, Unterschrift: annex.KryptoCMS,
 	}.Encode()
 }

@@ -9,14 +9,18 @@ import (
 	"gateway301/exchange"
 )
 
-// write turns a drafted answer into a file in the spool. Its text, reference and
-// time come from the row, so that writing it twice gives the same file.
+// write turns what was decided into a file in the spool: an answer, or the good
+// messages of a file. Text, reference and time of an answer come from the row, so
+// that writing it twice gives the same file.
 func (p *Pipeline) write(ctx context.Context, d exchange.Delivery) error {
+	if d.Kind == exchange.File {
+		return p.writeSplit(ctx, d)
+	}
 	var messages []annex.FEHLMessage
 	if err := json.Unmarshal(d.Draft, &messages); err != nil {
 		return err
 	}
-	profile, err := annex.AnswerProfile(p.partners[d.Partner].AnswerProfile)
+	profile, err := p.partners[d.Partner].profile()
 	if err != nil {
 		return err
 	}
@@ -37,4 +41,13 @@ func (p *Pipeline) write(ctx context.Context, d exchange.Delivery) error {
 			d.Size, d.SHA256, d.Envelope.Messages = size, sha, int64(len(messages))
 		}})
 	return err
+}
+
+// profile is how answers to the partner look.
+func (l *lane) profile() (annex.Profile, error) {
+	profile, err := annex.AnswerProfile(l.AnswerProfile)
+	if err != nil || l.Charset == "" {
+		return profile.WithCodes(l.Codes), err
+	}
+	return profile.WithCodes(l.Codes).WithCharset(l.Charset)
 }

@@ -214,7 +214,11 @@ func apply(ctx context.Context, tx *sql.Tx, m exchange.Move) (exchange.Delivery,
 		case !errors.Is(err, exchange.ErrNotFound):
 			return d, err
 		}
-		draft.Answers = d.ID
+		if draft.Kind == exchange.Answer {
+			draft.Answers = d.ID
+		} else {
+			draft.Replaces = d.ID
+		}
 		if draft.Envelope.Reference == "" {
 			if draft.Envelope.Reference, err = nextReference(ctx, tx, draft); err != nil {
 				return d, err

@@ -27,6 +27,7 @@ type SSHD struct {
 	Client  Key    // may log in
 	Host    []Key  // Ed25519 and RSA
 	Root    string // folder in which a login starts
+	Config  string // more lines of sshd_config; they go before the others, so they prevail
 
 	t       testing.TB
 	program string
@@ -207,7 +208,7 @@ func (s *SSHD) configure() string {
 	}
 	var config strings.Builder
 	host, port, _ := net.SplitHostPort(s.Address)
-	fmt.Fprintf(&config, "ListenAddress %s\nPort %s\n", host, port)
+	fmt.Fprintf(&config, "%s\nListenAddress %s\nPort %s\n", s.Config, host, port)
 	for i, key := range s.Host {
 		fmt.Fprintf(&config, "HostKey %s\n", write(fmt.Sprintf("host%d", i), key.PEM))
 	}

@@ -19,7 +19,7 @@ func BenchmarkUpload(b *testing.B) {
 	content := channeltest.Content(1, size)
 	drop, openssh := start(b, nil), channeltest.StartSSHD(b)
 	other := drop.settings()
-	other.Address, other.User, other.HostKeys = openssh.Address, openssh.User, openssh.HostKeys()
+	other.Address, other.User, other.HostKeys = openssh.Address, openssh.User, sftp.Pin(openssh.HostKeys()...)
 	other.Signers[0] = openssh.Client.Signer
 	for _, server := range []struct {
 		name     string

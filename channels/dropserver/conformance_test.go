@@ -93,8 +93,8 @@ func (r *running) wait(match func(dropserver.Event) bool) dropserver.Event {
 // settings reach the server with channels/sftp.
 func (r *running) settings() sftp.Settings {
 	return sftp.Settings{
-		Address: r.address, User: account,
-		Signers: []ssh.Signer{r.client.Signer}, HostKeys: []ssh.PublicKey{r.host.Signer.PublicKey()},
+		Host:   sftp.Host{Address: r.address, HostKeys: sftp.Pin(r.host.Signer.PublicKey())},
+		Login:  sftp.Login{User: account, Signers: []ssh.Signer{r.client.Signer}},
 		OutDir: "in", InDir: "out",
 	}
 }

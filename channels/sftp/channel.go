@@ -7,9 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/pkg/sftp"
@@ -20,8 +17,9 @@ import (
 // A Channel reaches one partner over SFTP. It implements channels.Channel.
 type Channel struct {
 	settings Settings
-	keeper   *keeper
-	slots    chan struct{} // one per call on the connection
+	pool     *pool
+	slots    chan struct{} // one per call
+	reached  reached
 }
 
 var _ channels.Channel = (*Channel)(nil)
@@ -33,61 +31,21 @@ func New(s Settings) (*Channel, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Channel{settings: s, keeper: newKeeper(), slots: make(chan struct{}, s.Parallel)}, nil
+	c := &Channel{settings: s, slots: make(chan struct{}, s.Parallel)}
+	c.pool = newPool(&c.settings)
+	return c, nil
 }
 
-// Close ends the connection and the calls on it. Later calls fail with
+// Close ends the connections and the calls on them. Later calls fail with
 // channels.ErrClosed.
 func (c *Channel) Close() error {
-	c.keeper.close()
+	c.pool.close()
 	return nil
 }
 
 // Release lifts the bar that a failed login left: until then every call fails
 // with that channels.ErrLogin and nothing is sent.
-func (c *Channel) Release() { c.keeper.unbar() }
-
-// List implements channels.Channel. A listing longer than Settings.MaxEntries
-// fails with channels.ErrTooMany. The library below gives names their base name,
-// so a name with a slash shows as what follows the slash.
-func (c *Channel) List(ctx context.Context, side channels.Side) (files []channels.Entry, refused []channels.Refused, err error) {
-	dir := c.settings.dir(side)
-	err = c.call(ctx, func(ctx context.Context, l *line) error {
-		infos, err := l.client.ReadDirContext(ctx, dir)
-		if err != nil {
-			return folderFault(err)
-		}
-		if len(infos) > c.settings.MaxEntries {
-			return fmt.Errorf("%w: %d, at most %d", channels.ErrTooMany, len(infos), c.settings.MaxEntries)
-		}
-		files, refused = sift(infos)
-		return nil
-	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("list %s folder %q: %w", side, dir, err)
-	}
-	return files, refused, nil
-}
-
-// sift keeps the plain files with honest names, in name order.
-func sift(infos []os.FileInfo) (files []channels.Entry, refused []channels.Refused) {
-	slices.SortFunc(infos, func(a, b os.FileInfo) int { return strings.Compare(a.Name(), b.Name()) })
-	for i, info := range infos {
-		twice := i > 0 && infos[i-1].Name() == info.Name()
-		err := channels.CheckName(info.Name())
-		switch {
-		case !info.Mode().IsRegular():
-		case err != nil:
-			refused = append(refused, channels.Refused{Name: info.Name(), Err: err})
-		case twice:
-			err := fmt.Errorf("%w: %q is listed twice", channels.ErrName, info.Name())
-			refused = append(refused, channels.Refused{Name: info.Name(), Err: err})
-		default:
-			files = append(files, *entry(info))
-		}
-	}
-	return files, refused
-}
+func (c *Channel) Release() { c.pool.unbar() }
 
 func entry(info os.FileInfo) *channels.Entry {
 	return &channels.Entry{Name: info.Name(), Size: info.Size(), ModTime: info.ModTime()}
@@ -98,6 +56,9 @@ func (c *Channel) Look(ctx context.Context, name string) (channels.Sight, error)
 	var sight channels.Sight
 	if err := c.settings.Temporary.Check(name); err != nil {
 		return sight, err
+	}
+	if c.settings.Blind {
+		return sight, fmt.Errorf("look at %s: %w", name, errBlind())
 	}
 	err := c.call(ctx, func(ctx context.Context, l *line) error {
 		final, temporary, err := c.look(ctx, l, name)
@@ -161,25 +122,12 @@ func find(ctx context.Context, l *line, remote string) (os.FileInfo, error) {
 	}
 }
 
-func findListed(ctx context.Context, l *line, remote string) (os.FileInfo, error) {
-	infos, err := l.client.ReadDirContext(ctx, path.Dir(remote))
-	if err != nil {
-		return nil, err
-	}
-	for _, info := range infos {
-		if info.Name() == path.Base(remote) {
-			return info, nil
-		}
-	}
-	return nil, nil
-}
-
 // Remove implements channels.Channel.
 func (c *Channel) Remove(ctx context.Context, side channels.Side, name string) error {
 	if err := channels.CheckName(name); err != nil {
 		return fmt.Errorf("remove: %w: %w", channels.ErrRefused, err)
 	}
-	remote := path.Join(c.settings.dir(side), name)
+	remote := c.settings.remote(side, name)
 	err := c.call(ctx, func(ctx context.Context, l *line) error {
 		// The library removes an empty folder if removing a file fails.
 		switch info, err := find(ctx, l, remote); {
@@ -202,16 +150,17 @@ func (c *Channel) Remove(ctx context.Context, side channels.Side, name string) e
 // nothing for too long, lasts too long, or does not come back after ctx ended.
 // The error is classified.
 func (c *Channel) call(ctx context.Context, f func(context.Context, *line) error) error {
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if err := ctx.Err(); err != nil {
+	if err := enter(ctx, c.slots); err != nil {
 		return err
 	}
-	l, err := c.keeper.get(ctx, &c.settings)
+	defer func() { <-c.slots }()
+	if overall := c.settings.Overall; overall != nil {
+		if err := enter(ctx, overall.slots); err != nil {
+			return err
+		}
+		defer func() { <-overall.slots }()
+	}
+	l, err := c.pool.get(ctx)
 	if err != nil {
 		return err
 	}
@@ -230,6 +179,20 @@ func (c *Channel) call(ctx context.Context, f func(context.Context, *line) error
 		l.cut(err) // so that the next call does not meet a line that is about to be found dead
 	}
 	return c.classify(ctx, l, err)
+}
+
+// enter takes one of the places of a limit.
+func enter(ctx context.Context, slots chan struct{}) error {
+	select {
+	case slots <- struct{}{}:
+		if err := ctx.Err(); err != nil {
+			<-slots
+			return err
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // watch cuts the line if the call on it may not go on.

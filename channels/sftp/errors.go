@@ -59,7 +59,7 @@ func (c *Channel) classify(ctx context.Context, l *line, err error) error {
 func known(err error) bool {
 	for _, sentinel := range []error{
 		channels.ErrRefused, channels.ErrExists, channels.ErrLine, channels.ErrUnknown, channels.ErrFull,
-		channels.ErrSize, channels.ErrTooMany, channels.ErrLocal, channels.ErrClosed, errCaller,
+		channels.ErrSize, channels.ErrTooMany, channels.ErrLocal, channels.ErrClosed, channels.ErrLogin, channels.ErrHostKey, errCaller,
 	} {
 		if errors.Is(err, sentinel) {
 			return true

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path"
 
 	"github.com/pkg/sftp"
 
@@ -18,7 +17,7 @@ func (c *Channel) Get(ctx context.Context, side channels.Side, name string, w io
 	if err := channels.CheckName(name); err != nil {
 		return 0, fmt.Errorf("get: %w: %w", channels.ErrRefused, err)
 	}
-	remote := path.Join(c.settings.dir(side), name)
+	remote := c.settings.remote(side, name)
 	err = c.call(ctx, func(ctx context.Context, l *line) error {
 		n, err = c.fetch(ctx, l, remote, w)
 		return err

@@ -12,6 +12,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -21,8 +22,9 @@ import (
 // A HostKeyError says who answered instead of the partner. It is channels.ErrHostKey.
 type HostKeyError struct {
 	Address string
-	Got     string   // SHA-256 fingerprint with key type, "ssh-ed25519 SHA256:…"
-	Pinned  []string // the same for every pinned key
+	Key     ssh.PublicKey
+	Got     string   // its SHA-256 fingerprint with key type, "ssh-ed25519 SHA256:…"
+	Pinned  []string // the same for every pinned key, with the time of its pin
 }
 
 func (e *HostKeyError) Error() string {
@@ -146,20 +148,38 @@ func hashed(pattern, name string) bool {
 }
 
 func contains(keys []ssh.PublicKey, key ssh.PublicKey) bool {
-	return slices.ContainsFunc(keys, func(k ssh.PublicKey) bool {
-		return bytes.Equal(k.Marshal(), key.Marshal())
-	})
+	return slices.ContainsFunc(keys, func(k ssh.PublicKey) bool { return same(k, key) })
 }
 
-// pinned returns a callback that accepts the pinned keys and nothing else.
-func pinned(pins []ssh.PublicKey) ssh.HostKeyCallback {
+func same(a, b ssh.PublicKey) bool { return bytes.Equal(a.Marshal(), b.Marshal()) }
+
+// inForce reports whether a pin holds at a moment.
+func (k *HostKey) inForce(now time.Time) bool {
+	return (k.From.IsZero() || !now.Before(k.From)) && (k.Until.IsZero() || now.Before(k.Until))
+}
+
+// String shows the fingerprint and, if there is one, the time of the pin.
+func (k *HostKey) String() string {
+	text := fingerprint(k.PublicKey)
+	if !k.From.IsZero() {
+		text += " from " + k.From.Format(time.DateOnly)
+	}
+	if !k.Until.IsZero() {
+		text += " until " + k.Until.Format(time.DateOnly)
+	}
+	return text
+}
+
+// pinned returns a callback that accepts the keys that are pinned now, and
+// nothing else.
+func pinned(pins []HostKey) ssh.HostKeyCallback {
 	return func(address string, _ net.Addr, key ssh.PublicKey) error {
-		if contains(pins, key) {
-			return nil
-		}
-		e := &HostKeyError{Address: address, Got: fingerprint(key)}
+		e := &HostKeyError{Address: address, Got: fingerprint(key), Key: key}
 		for _, p := range pins {
-			e.Pinned = append(e.Pinned, fingerprint(p))
+			if same(p.PublicKey, key) && p.inForce(time.Now()) {
+				return nil
+			}
+			e.Pinned = append(e.Pinned, p.String())
 		}
 		return e
 	}
@@ -172,9 +192,12 @@ func fingerprint(key ssh.PublicKey) string {
 // hostKeyAlgorithms asks first for the kinds of key that are pinned, RSA with
 // SHA-2 only (RFC 8332). The other kinds follow, so that a partner who changed
 // the kind is told from a broken line, by fingerprint.
-func hostKeyAlgorithms(pins []ssh.PublicKey) []string {
+func hostKeyAlgorithms(pins []HostKey) []string {
 	var wanted []string
 	for _, pin := range pins {
+		if !pin.inForce(time.Now()) {
+			continue
+		}
 		if pin.Type() == ssh.KeyAlgoRSA {
 			wanted = append(wanted, ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256)
 		} else {

@@ -1,13 +1,15 @@
 package sftp_test
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/pem"
 	"errors"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
@@ -63,14 +65,13 @@ func TestKnownHostsOfOpenSSH(t *testing.T) {
 		t.Fatalf("got %d keys, %v, want 2", len(pins), err)
 	}
 	set := settings(server)
-	set.HostKeys = pins
+	set.HostKeys = sftp.Pin(pins...)
 	if _, _, err := open(t, set).List(t.Context(), channels.Incoming); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestLoadSigner(t *testing.T) {
-	t.Parallel()
+func TestParseSigner(t *testing.T) {
 	key := channeltest.NewKey(t)
 	private, err := ssh.ParseRawPrivateKey(key.PEM)
 	if err != nil {
@@ -81,52 +82,62 @@ func TestLoadSigner(t *testing.T) {
 		t.Fatal(err)
 	}
 	locked := pem.EncodeToMemory(block)
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		pkcs8, err = x509.MarshalPKCS8PrivateKey(*private.(*ed25519.PrivateKey))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign := certify(t, channeltest.NewKey(t), channeltest.NewKey(t).Signer.PublicKey(), time.Hour, "")
 	for what, test := range map[string]struct {
-		content    []byte
-		mode       os.FileMode
-		passphrase string
-		ok         bool
-		says       string
+		key         []byte
+		passphrase  string
+		certificate []byte
+		err         error
+		says        string
 	}{
-		"private":       {key.PEM, 0o600, "", true, ""},
-		"read only":     {key.PEM, 0o400, "", true, ""},
-		"encrypted":     {locked, 0o600, "secret", true, ""},
-		"no passphrase": {locked, 0o600, "", false, "passphrase"},
-		"group":         {key.PEM, 0o640, "", false, "chmod 600"},
-		"world":         {key.PEM, 0o604, "", false, "chmod 600"},
-		"no key":        {[]byte("nonsense"), 0o600, "", false, ""},
+		"OpenSSH":              {key: key.PEM},
+		"PKCS #8":              {key: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})},
+		"encrypted":            {key: locked, passphrase: "secret"},
+		"no passphrase":        {key: locked, err: sftp.ErrKey, says: "passphrase"},
+		"wrong passphrase":     {key: locked, passphrase: "sicret", err: sftp.ErrKey},
+		"no key":               {key: []byte("nonsense"), err: sftp.ErrKey},
+		"certificate of other": {key: key.PEM, certificate: foreign, err: sftp.ErrCertificate},
+		"no certificate":       {key: key.PEM, certificate: []byte(key.Line()), err: sftp.ErrCertificate},
 	} {
 		t.Run(what, func(t *testing.T) {
-			file := filepath.Join(t.TempDir(), "id")
-			if err := os.WriteFile(file, test.content, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.Chmod(file, test.mode); err != nil {
-				t.Fatal(err)
-			}
-			signer, err := sftp.LoadSigner(file, []byte(test.passphrase))
-			if test.ok {
-				if err != nil || string(signer.PublicKey().Marshal()) != string(key.Signer.PublicKey().Marshal()) {
-					t.Errorf("got %v, %v", signer, err)
-				}
-				return
-			}
-			if !errors.Is(err, sftp.ErrKeyFile) || !strings.Contains(err.Error(), test.says) {
-				t.Errorf("got %v, want ErrKeyFile that says %q", err, test.says)
+			signer, err := sftp.ParseSigner(test.key, []byte(test.passphrase), test.certificate)
+			switch {
+			case test.err == nil && (err != nil || string(signer.PublicKey().Marshal()) != string(key.Signer.PublicKey().Marshal())):
+				t.Errorf("got %v, %v", signer, err)
+			case test.err != nil && (!errors.Is(err, test.err) || !strings.Contains(err.Error(), test.says)):
+				t.Errorf("got %v, want %v that says %q", err, test.err, test.says)
 			}
 		})
 	}
-	if _, err := sftp.LoadSigner(t.TempDir(), nil); !errors.Is(err, sftp.ErrKeyFile) {
-		t.Errorf("a folder: %v, want ErrKeyFile", err)
+}
+
+// certify signs a user's certificate for a key.
+func certify(t testing.TB, authority channeltest.Key, key ssh.PublicKey, validFor time.Duration, user string) []byte {
+	t.Helper()
+	c := &ssh.Certificate{
+		Key: key, CertType: ssh.UserCert, KeyId: "ik260500005", ValidPrincipals: []string{user},
+		ValidAfter:  uint64(time.Now().Add(-24 * time.Hour).Unix()),
+		ValidBefore: uint64(time.Now().Add(validFor).Unix()),
 	}
+	if err := c.SignCert(rand.Reader, authority.Signer); err != nil {
+		t.Fatal(err)
+	}
+	return ssh.MarshalAuthorizedKey(c)
 }
 
 func TestSettingsAreChecked(t *testing.T) {
-	_, err := sftp.New(sftp.Settings{Address: "nowhere", MaxPacket: 1 << 20, Temporary: channels.Temporary{Text: "/"}})
+	_, err := sftp.New(sftp.Settings{Host: sftp.Host{Address: "nowhere"}, MaxPacket: 1 << 20, Temporary: channels.Temporary{Text: "/"}})
 	if !errors.Is(err, sftp.ErrSettings) {
 		t.Fatalf("New = %v, want ErrSettings", err)
 	}
-	for _, fault := range []string{"host:port", "user", "key nor password", "no host key", "packet", "temporary name"} {
+	for _, fault := range []string{"host:port", "user", "nor password", "no host key", "packet", "temporary name"} {
 		if !strings.Contains(err.Error(), fault) {
 			t.Errorf("%q does not mention %q", err, fault)
 		}

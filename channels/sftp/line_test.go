@@ -225,7 +225,7 @@ func TestHostKeys(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			set := settings(server)
-			set.HostKeys = test.pins
+			set.HostKeys = sftp.Pin(test.pins...)
 			_, _, err := open(t, set).List(t.Context(), channels.Incoming)
 			if !errors.Is(err, test.err) {
 				t.Fatalf("List = %v, want %v", err, test.err)
@@ -242,7 +242,7 @@ func TestHostKeys(t *testing.T) {
 	}
 	t.Run("changed", func(t *testing.T) {
 		set := settings(server)
-		set.HostKeys = []ssh.PublicKey{rsa}
+		set.HostKeys = sftp.Pin(rsa)
 		c := open(t, set)
 		if _, _, err := c.List(t.Context(), channels.Incoming); err != nil {
 			t.Fatal(err)
@@ -425,4 +425,48 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("a small file after it: %v", err)
 	}
 	holds(t, dir, small)
+}
+
+// An upload that broke off goes on from what was confirmed, and never from a
+// length alone: where the server lost what it had confirmed, all is sent again.
+func TestResume(t *testing.T) {
+	t.Parallel()
+	server := channeltest.StartSSHD(t)
+	dir := filepath.Join(server.Root, "in")
+	content := channeltest.Content(1, 16<<20)
+	for what, test := range map[string]struct {
+		between func(file string) error // what happens to the temporary file
+		ours    bool
+		resumed bool
+	}{
+		"the file is as it was":     {func(string) error { return nil }, true, true},
+		"the file is gone":          {os.Remove, true, false},
+		"the file is shorter":       {func(f string) error { return os.Truncate(f, 3<<20) }, true, false},
+		"the file has lost its end": {func(f string) error { return errors.Join(os.Truncate(f, 1<<20), os.Truncate(f, 16<<20)) }, true, false},
+		"it is another delivery":    {func(string) error { return nil }, false, false},
+	} {
+		t.Run(what, func(t *testing.T) {
+			empty(t, dir)
+			set := settings(server)
+			line := through(t, &set)
+			c := open(t, set)
+			line.CutAfter(relay.Up, 10<<20)
+			if _, err := put(t, c, content, channels.PutOptions{}); !errors.Is(err, channels.ErrLine) {
+				t.Fatalf("first attempt: %v, want ErrLine", err)
+			}
+			line.CutAfter(relay.Up, -1)
+			if err := test.between(filepath.Join(dir, name+".tmp")); err != nil {
+				t.Fatal(err)
+			}
+			before := line.Carried(relay.Up)
+			if _, err := put(t, c, content, channels.PutOptions{Ours: test.ours}); err != nil {
+				t.Fatal(err)
+			}
+			holds(t, dir, content)
+			sent := line.Carried(relay.Up) - before
+			if test.resumed != (sent < 10<<20) {
+				t.Errorf("the second attempt sent %d bytes", sent)
+			}
+		})
+	}
 }

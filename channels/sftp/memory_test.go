@@ -1,12 +1,14 @@
 package sftp_test
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"gateway301/channels"
 	"gateway301/channels/channeltest"
@@ -72,4 +74,53 @@ func TestFilesStream(t *testing.T) {
 		}
 		t.Logf("%s: heap grew by %d KiB", what, grown>>10)
 	}
+}
+
+// A listing of 100,000 entries stays small: at most 64 MiB more than that of an
+// empty folder, at its worst moment.
+func TestLongListing(t *testing.T) {
+	const entries, limit = 100_000, 64 << 20
+	server := channeltest.StartSSHD(t)
+	c := open(t, settings(server))
+	watch := func(side channels.Side) (n int, peak uint64) {
+		done, seen := make(chan struct{}), make(chan uint64)
+		runtime.GC()
+		go func() {
+			var most uint64
+			var stats runtime.MemStats
+			tick := time.NewTicker(5 * time.Millisecond)
+			defer tick.Stop()
+			for {
+				runtime.ReadMemStats(&stats)
+				most = max(most, stats.HeapInuse)
+				select {
+				case <-done:
+					seen <- most
+					return
+				case <-tick.C:
+				}
+			}
+		}()
+		files, _, err := c.List(t.Context(), side)
+		if err != nil {
+			t.Fatal(err)
+		}
+		close(done)
+		return len(files), <-seen
+	}
+	_, before := watch(channels.Outgoing)
+	for i := range entries {
+		if err := os.WriteFile(filepath.Join(server.Root, "out", fmt.Sprintf("EKRH%06d.AUF", i)), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n, peak := watch(channels.Incoming)
+	if n != entries {
+		t.Errorf("%d entries, want %d", n, entries)
+	}
+	grown := int64(peak) - int64(before)
+	if grown > limit {
+		t.Errorf("the listing grew the heap by %d KiB, want at most %d", grown>>10, limit>>10)
+	}
+	t.Logf("%d entries: heap in use grew by %d KiB", n, grown>>10)
 }

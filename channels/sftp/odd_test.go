@@ -29,6 +29,7 @@ type oddServer struct {
 	// client is told. errReset instead breaks the connection.
 	hook      func(op, name string, do func() error) error
 	size      func(name string, size int64) int64 // what stat and listing tell
+	rename    func(name string) string            // what names a listing tells; nil: the true ones
 	login     ssh.ServerConfig                    // with how a login is decided
 	shortRead int                                 // longest answer to a read, 0 is no limit
 	conns     map[net.Conn]struct{}
@@ -87,8 +88,9 @@ func (o *oddServer) in() string { return filepath.Join(o.dir, "in") }
 
 func (o *oddServer) settings(t testing.TB) sftp.Settings {
 	return sftp.Settings{
-		Address: o.address, User: "odd", Signers: []ssh.Signer{channeltest.NewKey(t).Signer},
-		HostKeys: []ssh.PublicKey{o.host.Signer.PublicKey()}, OutDir: "in", InDir: "out",
+		Host:   sftp.Host{Address: o.address, HostKeys: sftp.Pin(o.host.Signer.PublicKey())},
+		Login:  sftp.Login{User: "odd", Signers: []ssh.Signer{channeltest.NewKey(t).Signer}},
+		OutDir: "in", InDir: "out",
 	}
 }
 
@@ -274,15 +276,24 @@ func (l oddList) ListAt(infos []os.FileInfo, off int64) (int, error) {
 type oddInfo struct {
 	fs.FileInfo
 	size int64
+	name string
 }
 
-func (i oddInfo) Size() int64 { return i.size }
+func (i oddInfo) Name() string { return i.name }
+func (i oddInfo) Size() int64  { return i.size }
 
 func (o *oddServer) tell(info os.FileInfo) os.FileInfo {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if info == nil || o.size == nil {
+	if info == nil || o.size == nil && o.rename == nil {
 		return info
 	}
-	return oddInfo{info, o.size(info.Name(), info.Size())}
+	told := oddInfo{info, info.Size(), info.Name()}
+	if o.size != nil {
+		told.size = o.size(info.Name(), info.Size())
+	}
+	if o.rename != nil {
+		told.name = o.rename(info.Name())
+	}
+	return told
 }

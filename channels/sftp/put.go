@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 
 	"github.com/pkg/sftp"
 
@@ -44,8 +45,9 @@ type upload struct {
 
 	final, temporary string // remote paths
 
-	readBack bool // the content at the partner was read and is ours
-	exposed  bool // the server may have made the final name appear: from here on a lost line means ErrUnknown
+	from     int64 // the server has confirmed that much of the temporary file
+	readBack bool  // the content at the partner was read and is ours
+	exposed  bool  // the server may have made the final name appear: from here on a lost line means ErrUnknown
 }
 
 func (u *upload) run(ctx context.Context) (channels.Proof, error) {
@@ -66,7 +68,9 @@ func (u *upload) run(ctx context.Context) (channels.Proof, error) {
 // staged uploads under the temporary name and renames.
 func (u *upload) staged(ctx context.Context) (channels.Proof, error) {
 	complete := false
-	if u.options.Ours {
+	if !u.options.Ours {
+		u.c.reached.set(u.name, 0) // what an earlier file of this name reached
+	} else {
 		delivered, found, err := u.resume(ctx)
 		if err != nil || delivered {
 			return u.alreadyThere(), err
@@ -105,14 +109,70 @@ func (u *upload) resume(ctx context.Context) (delivered, complete bool, err erro
 		return true, false, u.l.client.Remove(u.temporary)
 	case final != nil:
 		return true, false, nil
-	case temporary == nil || temporary.Size() != u.size:
+	case temporary == nil || temporary.Size() > u.size:
 		return false, false, nil
+	}
+	if u.from, err = u.confirmed(ctx, temporary); err != nil || u.from > 0 || temporary.Size() < u.size {
+		return false, false, err
 	}
 	complete, err = u.sameContent(ctx, u.temporary)
 	if err == nil && !complete {
 		err = u.l.client.Remove(u.temporary)
 	}
 	return false, complete, err
+}
+
+// A reached remembers how far uploads came whose line broke.
+type reached struct {
+	mu sync.Mutex
+	to map[string]int64 // by final name: bytes from the start that the server has confirmed
+}
+
+func (r *reached) set(name string, n int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.to == nil {
+		r.to = map[string]int64{}
+	}
+	if delete(r.to, name); n > 0 {
+		r.to[name] = n
+	}
+}
+
+func (r *reached) get(name string) int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.to[name]
+}
+
+// worthResuming is the least confirmed length that is not sent again, in bytes.
+const worthResuming = 1 << 20
+
+// confirmed returns how much of the temporary file need not be sent again. Its
+// length proves nothing: writes that overtake one another leave holes. What counts
+// is the length up to which this process saw every write confirmed, and of that
+// the last stretch is read back, since a server that lost its power lost that first.
+func (u *upload) confirmed(ctx context.Context, temporary os.FileInfo) (int64, error) {
+	n := u.c.reached.get(u.name)
+	if n < worthResuming || n > temporary.Size() || !temporary.Mode().IsRegular() {
+		return 0, nil
+	}
+	f, err := u.l.client.Open(u.temporary)
+	if err != nil {
+		return 0, unlessBlind(err)
+	}
+	defer f.Close()
+	there, ours := make([]byte, worthResuming), make([]byte, worthResuming)
+	if _, err := f.ReadAt(there, n-worthResuming); err != nil {
+		return 0, unlessBlind(readFault(err))
+	}
+	if _, err := u.source.ReadAt(ours, n-worthResuming); err != nil && !errors.Is(err, io.EOF) {
+		return 0, fmt.Errorf("%w: %w", channels.ErrLocal, err)
+	}
+	if !bytes.Equal(there, ours) {
+		return 0, nil
+	}
+	return n, ctx.Err()
 }
 
 func (u *upload) alreadyThere() channels.Proof {
@@ -129,7 +189,7 @@ func (u *upload) grow(ctx context.Context) error {
 	err := both(
 		func() (err error) { there, err = find(ctx, u.l, u.final); return u.unlessTold(err) },
 		func() (err error) {
-			f, err = u.l.client.OpenFile(u.temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+			f, err = u.openTemporary(ctx)
 			return folderFault(err)
 		})
 	if err == nil && there != nil {
@@ -144,8 +204,28 @@ func (u *upload) grow(ctx context.Context) error {
 	return u.fill(ctx, f, u.temporary)
 }
 
-// fill writes the content to an open, empty file, closes it, and proves it as far
-// as the settings ask.
+// openTemporary opens the temporary file, empty or with what is confirmed of it.
+func (u *upload) openTemporary(ctx context.Context) (*sftp.File, error) {
+	if u.from > 0 {
+		return u.l.client.OpenFile(u.temporary, os.O_WRONLY)
+	}
+	const anew = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+	f, err := u.l.client.OpenFile(u.temporary, anew)
+	if err == nil || lineFault(err) {
+		return f, err
+	}
+	// Some servers let no file be opened anew. What stands there is ours, by its name.
+	if left, looked := find(ctx, u.l, u.temporary); looked != nil || left == nil || !left.Mode().IsRegular() {
+		return nil, err
+	}
+	if removed := u.l.client.Remove(u.temporary); removed != nil {
+		return nil, err
+	}
+	return u.l.client.OpenFile(u.temporary, anew)
+}
+
+// fill writes the content to an open file, from where it is confirmed, closes it,
+// and proves it as far as the settings ask.
 func (u *upload) fill(ctx context.Context, f *sftp.File, remote string) error {
 	err := u.write(ctx, f)
 	if err != nil {
@@ -207,18 +287,36 @@ func (u *upload) unlessTold(err error) error {
 // write sends the content with many packets in flight. ReadFrom would fall back
 // to one at a time, without a word, for a reader that does not show its size.
 func (u *upload) write(ctx context.Context, f *sftp.File) error {
-	source := &stopReader{stop: ctx.Err, r: io.NewSectionReader(u.source, 0, u.size)}
-	packets := u.size/int64(u.c.settings.MaxPacket) + 1
+	source := &stopReader{stop: ctx.Err, r: io.NewSectionReader(u.source, u.from, u.size-u.from)}
+	if _, err := f.Seek(u.from, io.SeekStart); err != nil {
+		return err
+	}
+	packets := (u.size-u.from)/int64(u.c.settings.MaxPacket) + 1
 	n, err := f.ReadFromWithConcurrency(source, int(min(packets, inFlight)))
 	switch {
 	case source.err != nil:
-		return source.err
+		err = source.err
 	case err != nil:
+		u.note(f, err)
 		return u.fullOr(err)
-	case n != u.size:
-		return fmt.Errorf("%w: the source ended after %d of %d bytes", channels.ErrLocal, n, u.size)
+	case n != u.size-u.from:
+		err = fmt.Errorf("%w: the source ended after %d of %d bytes", channels.ErrLocal, u.from+n, u.size)
 	}
-	return nil
+	u.c.reached.set(u.name, 0)
+	return err
+}
+
+// note remembers how far a staged upload came whose line broke: after a failed
+// write the file's offset is that of the first packet without an answer.
+func (u *upload) note(f *sftp.File, err error) {
+	if u.temporary == "" {
+		return
+	}
+	n, _ := f.Seek(0, io.SeekCurrent)
+	if !lineFault(err) && !errors.Is(err, context.Canceled) {
+		n = 0
+	}
+	u.c.reached.set(u.name, n)
 }
 
 // fullOr looks for the cause of an SSH_FX_FAILURE, which is all that OpenSSH says

@@ -15,10 +15,9 @@ import (
 // settings reach a private sshd.
 func settings(s *channeltest.SSHD) sftp.Settings {
 	return sftp.Settings{
-		Address: s.Address, User: s.User,
-		Signers:  []ssh.Signer{s.Client.Signer},
-		HostKeys: s.HostKeys(),
-		OutDir:   "in", InDir: "out",
+		Host:   sftp.Host{Address: s.Address, HostKeys: sftp.Pin(s.HostKeys()...)},
+		Login:  sftp.Login{User: s.User, Signers: []ssh.Signer{s.Client.Signer}},
+		OutDir: "in", InDir: "out",
 	}
 }
 

@@ -46,7 +46,7 @@ a file has an error.`,
 	flags.IntVar(&f.stage, "stage", 0, "last stage that is checked, 1 to 4 (default all)")
 	flags.StringVar(&f.version, "version-date", "", "day by which versions, tables and codes are judged, JJJJ-MM-TT (default the day of admission)")
 	flags.StringVar(&f.auf, "auf", "", "the Auftragsdatei of the file")
-	flags.StringVarP(&f.config, "config", "c", "", "configuration file: known partners and checks of stage 4")
+	flags.StringVarP(&f.config, "config", "c", "", "configuration file: known partners, tables and checks of stage 4")
 	flags.StringVar(&f.partners, "partners", "", "YAML file with the IKs of known senders, recipients, accepting and physical")
 	flags.IntVar(&f.last, "last-reference", 0, "UNB reference of the file before from this sender")
 	flags.StringVar(&f.now, "now", "", "time of processing, JJJJ-MM-TTThh:mm (default now)")
@@ -138,15 +138,15 @@ func (f *checkFlags) options() (annex.CheckOptions, error) {
 	if o.Procedure, err = annex.ProcedureProfile(f.vf); err != nil {
 		return o, usageError{err}
 	}
-	if o.Tables, err = loadTables(f.tables); err != nil {
-		return o, err
-	}
 	if f.auf != "" {
 		if o.Order, err = readAuf(f.auf); err != nil {
 			return o, err
 		}
 	}
 	if err := f.fromConfig(&o); err != nil {
+		return o, err
+	}
+	if o.Tables, err = loadTables(f.tables); err != nil {
 		return o, err
 	}
 	if f.hook != "" {
@@ -162,7 +162,7 @@ func (f *checkFlags) options() (annex.CheckOptions, error) {
 	return o, err
 }
 
-// fromConfig takes known partners and stage 4 from a configuration.
+// fromConfig takes known partners, tables and stage 4 from a configuration.
 func (f *checkFlags) fromConfig(o *annex.CheckOptions) error {
 	if f.config == "" {
 		return nil
@@ -175,6 +175,9 @@ func (f *checkFlags) fromConfig(o *annex.CheckOptions) error {
 		return err
 	}
 	o.Partners = knownPartners(file)
+	if f.tables == "" {
+		f.tables = file.Checks.Tables
+	}
 	checks, err := newChecks(file)
 	if err == nil && checks != nil {
 		o.Checks, err = checks()

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
@@ -12,14 +13,28 @@ import (
 
 func newConfigCommand() *cobra.Command {
 	var file string
+	var format string
 	var asJSON bool
 	c := &cobra.Command{Use: "config", Short: "Check and explain the configuration", RunE: group}
 	check := &cobra.Command{
 		Use:   "check",
 		Short: "Report all problems of a configuration at once",
-		Long:  "Report all problems of a configuration at once, each with file, line and column.\nExit code 0 when it can be used (warnings are printed), 3 when it cannot.",
-		Args:  cobra.NoArgs,
+		Long: `Report all problems of a configuration at once, each with file, line and column, and
+its line with a caret under the place. What may be a secret is not shown.
+Exit code 0 when it can be used (warnings are printed), 3 when it cannot.
+
+--format gcc writes one line for each problem as compilers do; editors jump to the place
+(vim: set makeprg=gateway\ config\ check\ --format\ gcc\ -c\ %; VS Code: problemMatcher $gcc).
+--json writes one object a line: file, line, column, severity (error, warning), code, path,
+subject, message, fix; path, subject and fix may be missing.`,
+		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if asJSON {
+				format = "json"
+			}
+			if !slices.Contains([]string{"text", "gcc", "json"}, format) {
+				return usageError{fmt.Errorf("--format is text, gcc or json, not %q", format)}
+			}
 			cfg, problems, err := config.Load(file)
 			if err != nil {
 				return fmt.Errorf("%w: %w", config.ErrInvalid, err)
@@ -34,10 +49,13 @@ func newConfigCommand() *cobra.Command {
 				}
 			}
 			for _, p := range problems {
-				if asJSON {
+				switch format {
+				case "json":
 					err = writeJSONLine(c.OutOrStdout(), p)
-				} else {
-					_, err = fmt.Fprintln(c.OutOrStdout(), p)
+				case "gcc":
+					_, err = fmt.Fprintln(c.OutOrStdout(), p.GCC())
+				default:
+					_, err = fmt.Fprintln(c.OutOrStdout(), p.Detail())
 				}
 				if err != nil {
 					return err
@@ -46,7 +64,7 @@ func newConfigCommand() *cobra.Command {
 			switch {
 			case invalid != nil:
 				return codeError{exitConfig, fmt.Sprintf(words(c, "%s: so nicht verwendbar", "%s: cannot be used like this"), file)}
-			case !asJSON:
+			case format == "text":
 				fmt.Fprintf(c.ErrOrStderr(), words(c, "%s: in Ordnung, %d Hinweise\n", "%s: all right, %d warnings\n"), file, len(problems))
 			}
 			return nil
@@ -54,6 +72,7 @@ func newConfigCommand() *cobra.Command {
 	}
 	configFlag(check, &file)
 	check.Flags().BoolVar(&asJSON, "json", false, "print JSON lines")
+	check.Flags().StringVar(&format, "format", "text", "text, gcc (for editors) or json")
 	c.AddCommand(check,
 		&cobra.Command{Use: "reference", Short: "Explain every key of the configuration (Markdown)", Args: cobra.NoArgs,
 			RunE: func(c *cobra.Command, _ []string) error {

@@ -36,7 +36,7 @@ func stateName(c *cobra.Command, s exchange.State) string {
 		return string(s)
 	}
 	return map[exchange.State]string{
-		exchange.Taken: "übernommen", exchange.Drafted: "Antwort fällig", exchange.Routed: "zugeordnet", exchange.Sealed: "versiegelt",
+		exchange.Taken: "übernommen", exchange.Drafted: "zu schreiben", exchange.Routed: "zugeordnet", exchange.Sealed: "versiegelt",
 		exchange.Sending: "wird gesendet", exchange.Unknown: "Ausgang unklar", exchange.Delivered: "zugestellt", exchange.Overdue: "Antwort überfällig",
 		exchange.Uncontested: "unbeanstandet", exchange.Received: "empfangen", exchange.Opened: "geöffnet", exchange.Handing: "wird übergeben",
 		exchange.Accepted: "angenommen", exchange.Rejected: "abgewiesen", exchange.Held: "angehalten", exchange.Quarantined: "Quarantäne", exchange.Cancelled: "zurückgezogen",
@@ -89,12 +89,12 @@ func happeningName(c *cobra.Command, h exchange.Happening) string {
 		return string(h)
 	}
 	if de, ok := map[exchange.Happening]string{
-		exchange.TookOver: "übernommen", exchange.Arrived: "abgeholt", exchange.Drafting: "Antwort beschlossen", exchange.Written: "Antwort geschrieben",
+		exchange.TookOver: "übernommen", exchange.Arrived: "abgeholt", exchange.Drafting: "beschlossen", exchange.Written: "geschrieben",
 		exchange.RouteFound: "zugeordnet", exchange.WasSealed: "signiert und verschlüsselt", exchange.Begun: "Versuch begonnen",
 		exchange.Publishing: "Auftragsdatei wird veröffentlicht", exchange.Proven: "zugestellt", exchange.LineFailed: "Leitung gestört",
 		exchange.Stopped: "von uns abgebrochen", exchange.Unclear: "Ausgang unklar", exchange.Interrupted: "unterbrochen", exchange.NotThere: "nicht dort",
 		exchange.Postponed: "verschoben", exchange.Confirmed: "angenommen", exchange.Refused: "abgewiesen", exchange.PeriodPassed: "unbeanstandet",
-		exchange.AnswerLate: "Antwort überfällig", exchange.Holding: "angehalten", exchange.Released: "freigegeben", exchange.Redrafted: "Antwort neu zu schreiben",
+		exchange.AnswerLate: "Antwort überfällig", exchange.Holding: "angehalten", exchange.Released: "freigegeben", exchange.Redrafted: "neu zu schreiben",
 		exchange.Reopened: "wieder geöffnet", exchange.Vouched: "von Hand belegt", exchange.Resumed: "freigegeben, erst nachsehen", exchange.Withdrawn: "zurückgezogen",
 		exchange.Judged: "geöffnet und geprüft", exchange.Staged: "bereitgelegt", exchange.HandedOver: "übergeben", exchange.Settled: "zugeordnet",
 		exchange.Retrying: "wird wiederholt", exchange.Noted: "Vermerk", exchange.Quarantining: "in Quarantäne",

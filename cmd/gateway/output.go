@@ -12,6 +12,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"golang.org/x/term"
 
+	"gateway301/config"
 	"gateway301/exchange"
 )
 
@@ -130,6 +131,52 @@ func show(d exchange.Delivery, stops map[string]exchange.Stop) shown {
 		Signer: d.Signer, Delivered: d.DeliveredAt, AnswerBy: d.AnswerBy, Proof: d.Proof, Answer: d.Answer,
 		Answers: d.Answers, Replaces: d.Replaces, Spool: d.Intake,
 	}
+}
+
+// shownFindings are the stable JSON form of what our own check found.
+type shownFindings struct {
+	Findings []shownFinding `json:"findings,omitempty"` // the first 1,000
+	Errors   int            `json:"errors,omitempty"`   // in all
+	Warnings int            `json:"warnings,omitempty"`
+	LeftOut  []shownMessage `json:"left_out,omitempty"`
+}
+
+// A shownFinding is the form of gateway check, with both languages.
+type shownFinding struct {
+	Stage     int    `json:"stage"`
+	Code      string `json:"code"`
+	Official  bool   `json:"official"`
+	Severity  string `json:"severity"`
+	Message   int64  `json:"message"`
+	Segment   int64  `json:"segment"` // running number in the file
+	Tag       string `json:"tag"`
+	Element   int    `json:"element"`
+	Component int    `json:"component"`
+	Offset    int64  `json:"offset"`
+	Text      string `json:"text"`
+	TextEN    string `json:"text_en"`
+}
+
+// A shownMessage is a message that went no further while others of its file did.
+type shownMessage struct {
+	Message   int64  `json:"message"`
+	Reference string `json:"reference"`
+	Type      string `json:"type"`
+	VKZ       string `json:"vkz"`
+	Number    string `json:"number"`
+}
+
+func showFindings(cfg *config.File, d exchange.Delivery) (shownFindings, error) {
+	found, err := findings(cfg, d)
+	out := shownFindings{Errors: found.Errors, Warnings: found.Warnings}
+	for _, f := range found.List {
+		out.Findings = append(out.Findings, shownFinding{f.Stage, f.Code, f.Official, string(f.Severity), f.Message, f.SegmentNumber, f.Segment,
+			f.Element, f.Component, f.Offset, f.Text, f.TextEN})
+	}
+	for _, m := range found.LeftOut {
+		out.LeftOut = append(out.LeftOut, shownMessage{m.Message, m.Reference, m.Type, m.FKT.VKZ, m.FKT.Number})
+	}
+	return out, err
 }
 
 // A shownEvent is the stable JSON form of a line of history.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +16,7 @@ import (
 
 	"gateway301/config"
 	"gateway301/exchange"
+	"gateway301/pipeline"
 	"gateway301/store"
 )
 
@@ -156,7 +159,14 @@ func newQueueShowCommand() *cobra.Command {
 			return err
 		}
 		if asJSON {
-			return writeJSON(c.OutOrStdout(), show(d, stops))
+			found, err := showFindings(cfg, d)
+			if err != nil {
+				return err
+			}
+			return writeJSON(c.OutOrStdout(), struct {
+				shown
+				shownFindings
+			}{show(d, stops), found})
 		}
 		return printDelivery(c, cfg, stops, d)
 	}
@@ -209,7 +219,44 @@ func printDelivery(c *cobra.Command, cfg *config.File, stops map[string]exchange
 	line("beantwortet", "Answers", d.Answers)
 	line("ersetzt", "Replaces", d.Replaces)
 	line("Spool", "Spool", cfg.Spool+string(os.PathSeparator)+d.Intake)
-	return nil
+	found, err := findings(cfg, d)
+	if err == nil {
+		printFindings(c, line, found)
+	}
+	return err
+}
+
+// findings reads what our own check found in the file of a delivery.
+func findings(cfg *config.File, d exchange.Delivery) (pipeline.Findings, error) {
+	return pipeline.ReadFindings(func(part string) (io.ReadCloser, error) {
+		return os.Open(filepath.Join(cfg.Spool, d.Intake, part))
+	})
+}
+
+// mostFindings is how many findings and left-out messages are told on a terminal.
+const mostFindings = 20
+
+func printFindings(c *cobra.Command, line func(de, en string, v any), found pipeline.Findings) {
+	if found.Errors+found.Warnings == 0 {
+		return
+	}
+	said := []string{fmt.Sprintf(words(c, "%d Fehler, %d Hinweise", "%d errors, %d warnings"), found.Errors, found.Warnings)}
+	for _, f := range found.List[:min(len(found.List), mostFindings)] {
+		said = append(said, fmt.Sprintf("%s %s: %s (%s)", severity(c, f.Severity), f.Code, words(c, f.Text, f.TextEN), where(c, f)))
+	}
+	if more := found.Errors + found.Warnings - len(said) + 1; more > 0 {
+		said = append(said, fmt.Sprintf(words(c, "… und %d weitere; die ersten 1.000 mit --json", "… and %d more; the first 1,000 with --json"), more))
+	}
+	line("Befunde", "Findings", strings.Join(said, "\n"))
+	said = nil
+	for _, m := range found.LeftOut[:min(len(found.LeftOut), mostFindings)] {
+		said = append(said, fmt.Sprintf(words(c, "Nachricht %d, UNH %s, %s, VKZ %s, laufende Nummer %s", "message %d, UNH %s, %s, VKZ %s, running number %s"),
+			m.Message, m.Reference, m.Type, m.FKT.VKZ, m.FKT.Number))
+	}
+	if more := len(found.LeftOut) - len(said); more > 0 {
+		said = append(said, fmt.Sprintf(words(c, "… und %d weitere; alle mit --json", "… and %d more; all with --json"), more))
+	}
+	line("nicht weitergegeben", "Left out", strings.Join(said, "\n"))
 }
 
 // newQueueChange makes a command that moves one delivery by an operator's will.
@@ -269,7 +316,9 @@ func changeByHand(c *cobra.Command, cfg *config.File, ledger *store.Ledger, id i
 	case d.Cause == exchange.OutcomeUnknown && !resend:
 		return codeError{exitUsage, fmt.Sprintf("delivery %d may already be with the partner: release it with --resend if the partner has nothing, or use 'queue deliver-by-hand' if it has", id)}
 	case d.Cause == exchange.KeyProblem && !d.Published: // sealed anew, so with a new number
-		m.By = exchange.Released
+		if m.By = exchange.Released; written(d) {
+			m.By = exchange.Redrafted
+		}
 		m.Change = func(row *exchange.Delivery) {
 			row.Attempt, row.TransferName, row.TransferNumber, row.Created = 0, "", 0, ""
 		}
@@ -279,7 +328,7 @@ func changeByHand(c *cobra.Command, cfg *config.File, ledger *store.Ledger, id i
 			d.Attempt = 0
 			d.Published = d.Published && !resend
 		}
-	case d.Kind == exchange.Answer:
+	case written(d):
 		m.By = exchange.Redrafted
 	default:
 		m.By = exchange.Released
@@ -293,6 +342,12 @@ func changeByHand(c *cobra.Command, cfg *config.File, ledger *store.Ledger, id i
 	}
 	fmt.Fprintf(c.ErrOrStderr(), words(c, "Sendung %d: %s\n", "delivery %d: %s\n"), id, stateName(c, rows[0].State))
 	return nil
+}
+
+// written reports whether a delivery's file is one that we write: an answer, or the
+// good messages of a file that was split.
+func written(d exchange.Delivery) bool {
+	return d.Kind == exchange.Answer || d.Direction == exchange.Out && len(d.Draft) > 0
 }
 
 // answerBy is when the waiting for an answer ends that begins now.

@@ -282,20 +282,20 @@ func cmdUntil(ts *testscript.TestScript, _ bool, args []string) {
 
 // hospital writes hospital.yaml; each argument is one more line of the partner's row,
 // or, as key=value, replaces a value: cert (a name in keys/), ik, physical, mode, types,
-// speaks-for.
+// speaks-for, checks.
 func cmdHospital(ts *testscript.TestScript, _ bool, args []string) {
-	write(ts, "hospital.yaml", hospitalScenario, args)
+	write(ts, "hospital.yaml", hospitalScenario, append([]string{"checks={}"}, args...))
 }
 
 // annahmestelle writes annahmestelle.yaml: the partner's own gateway, which works
 // on the folders of its SFTP server.
 func cmdAnnahmestelle(ts *testscript.TestScript, _ bool, args []string) {
-	write(ts, "annahmestelle.yaml", insurerScenario, args)
+	write(ts, "annahmestelle.yaml", insurerScenario, append([]string{"checks={insured-list: insured.txt}"}, args...))
 }
 
 func write(ts *testscript.TestScript, name, text string, args []string) {
 	values := map[string]string{"cert": "hospital", "ik": "260500005", "physical": "260500005", "speaks-for": "[]", "first": "1",
-		"mode": "test", "types": "[AUFN, VERL, MBEG, RECH, ENTL]"}
+		"mode": "test", "types": "[AUFN, VERL, MBEG, RECH, ENTL]", "checks": ""}
 	more := ""
 	for _, arg := range args {
 		key, value, ok := strings.Cut(arg, "=")
@@ -334,6 +334,7 @@ partners:
     accept-codes: ["0"]
 ${more}routes:
   - {name: musterkasse, recipients: [109910000], types: ${types}, mode: ${mode}, partner: musterkasse}
+checks: ${checks}
 speaks-for: ${speaks-for}
 `
 
@@ -354,7 +355,7 @@ partners:
     positive-code: "0"
 ${more}routes:
   - {name: klinikum, recipients: [260500005], types: [KOUB, ANFM, ZAHL], mode: ${mode}, partner: klinikum}
-checks: {insured-list: insured.txt}
+checks: ${checks}
 speaks-for: ${speaks-for}
 `
 

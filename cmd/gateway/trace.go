@@ -54,10 +54,15 @@ func newTraceCommand() *cobra.Command {
 				return err
 			}
 			if asJSON {
+				found, err := showFindings(cfg, d)
+				if err != nil {
+					return err
+				}
 				if err := writeJSONLine(c.OutOrStdout(), struct {
 					shown
+					shownFindings
 					Events []shownEvent `json:"events"`
-				}{show(d, stops), showEvents(events)}); err != nil {
+				}{show(d, stops), found, showEvents(events)}); err != nil {
 					return err
 				}
 				continue

@@ -80,6 +80,7 @@ type parts struct {
 	partners []pipeline.Partner
 	server   *dropserver.Server
 	checks   func() ([]annex.MessageCheck, error)
+	tables   *annex.Tables
 }
 
 // newParts reads every key, certificate and list that the configuration names,
@@ -104,6 +105,8 @@ func newParts(file *config.File, log zerolog.Logger) (p parts, faults []error) {
 	note(err)
 	p.checks, err = newChecks(file)
 	note(err)
+	p.tables, err = loadTables(file.Checks.Tables)
+	note(err)
 	return p, faults
 }
 
@@ -126,7 +129,11 @@ func assemble(ctx context.Context, file *config.File, log zerolog.Logger) (*gate
 	s := pipeline.Settings{
 		Ledger: g.ledger, Spool: g.spool, Keys: p.ring, Outboxes: map[string]pipeline.Outbox{},
 		Partners: p.partners, Routes: file.Routes, Mandates: file.SpeaksFor,
-		Checks: p.checks, Location: file.TimeZone, Log: log,
+		Checks: p.checks, Tables: p.tables, Location: file.TimeZone, Log: log,
+		Known: knownPartners(file),
+	}
+	for _, id := range file.Identities { // no other IK accepts data here
+		s.Known.Accepting = append(s.Known.Accepting, id.IK)
 	}
 	for _, id := range file.Identities {
 		s.Identities = append(s.Identities, pipeline.Identity{IK: id.IK, Inbox: id.Inbox})
@@ -160,11 +167,17 @@ func newPartners(file *config.File) ([]pipeline.Partner, error) {
 			wrong = append(wrong, fmt.Errorf("partner %s: %w", p.Name, err))
 			continue
 		}
+		procedure, err := annex.ProcedureProfile(p.Procedure)
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("partner %s: %w", p.Name, err))
+			continue
+		}
 		out = append(out, pipeline.Partner{
 			Partner: p.Partner, Channel: channel, Credential: credential,
 			Window: p.Window, Grace: p.Grace,
 			Collects: p.Collected(), Collect: p.Collect, CollectEvery: p.CollectEvery, IncompleteAfter: p.IncompleteAfter,
 			Retry: p.Retry, AcceptCodes: p.AcceptCodes, HintCodes: p.HintCodes, AnswerProfile: p.AnswerProfile,
+			Codes: p.Codes, Severities: p.Severities, Charset: p.Charset, Procedure: procedure,
 		})
 	}
 	return out, errors.Join(wrong...)
@@ -176,7 +189,7 @@ func newChannel(p config.Partner) (c channels.Channel, credential string, err er
 		return c, "", err
 	}
 	s := sftp.Settings{
-		Address: p.SFTP.Address, User: p.SFTP.User, HostKeys: p.SFTP.HostKeys,
+		Host: sftp.Host{Address: p.SFTP.Address, HostKeys: sftp.Pin(p.SFTP.HostKeys...)}, Login: sftp.Login{User: p.SFTP.User},
 		OutDir: p.SFTP.Put, InDir: p.SFTP.Get, Temporary: temporary(p.SFTP.Temporary),
 		Timeouts: sftp.Timeouts{Dial: p.SFTP.ConnectTimeout, Stall: p.SFTP.StallTimeout},
 	}
@@ -187,9 +200,11 @@ func newChannel(p config.Partner) (c channels.Channel, credential string, err er
 		if err != nil {
 			return nil, "", err
 		}
-		if s.HostKeys, err = sftp.ParseHostKeys(text, s.Address); err != nil {
+		keys, err := sftp.ParseHostKeys(text, s.Address)
+		if err != nil {
 			return nil, "", err
 		}
+		s.HostKeys = sftp.Pin(keys...)
 	}
 	for _, k := range s.HostKeys {
 		sum.Write(k.Marshal())
@@ -260,21 +275,26 @@ func newServer(file *config.File, log zerolog.Logger) (*dropserver.Server, error
 // newChecks makes the payer's own checks. The list is read afresh for each
 // file, so that an update counts at once.
 func newChecks(file *config.File) (func() ([]annex.MessageCheck, error), error) {
-	path := file.Checks.InsuredList
-	if path == "" {
+	if !file.Checks.Stage4() {
 		return nil, nil
 	}
-	read := func() ([]annex.MessageCheck, error) {
-		f, err := os.Open(path)
-		if err != nil {
-			return nil, err
+	read := func() (checks []annex.MessageCheck, err error) {
+		if path := file.Checks.InsuredList; path != "" {
+			f, err := os.Open(path)
+			if err != nil {
+				return nil, err
+			}
+			defer f.Close()
+			list, err := annex.LoadInsured(f)
+			if err != nil {
+				return nil, fmt.Errorf("insured-list: %w", err)
+			}
+			checks = append(checks, list)
 		}
-		defer f.Close()
-		list, err := annex.LoadInsured(f)
-		if err != nil {
-			return nil, fmt.Errorf("insured-list: %w", err)
+		if path := file.Checks.Hook; path != "" {
+			checks = append(checks, annex.Hook{Path: path, Timeout: file.Checks.HookTimeout})
 		}
-		return []annex.MessageCheck{list}, nil
+		return checks, nil
 	}
 	_, err := read()
 	return read, err

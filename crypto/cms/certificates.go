@@ -17,19 +17,7 @@ const (
 // read, CRLs beside the certificates skipped. A fault is a *FormatError.
 func Certificates(src io.Reader) ([]*x509.Certificate, error) {
 	d := newDecoder(src, Signed)
-	if err := d.enter(tagSequence, "ContentInfo"); err != nil {
-		return nil, err
-	}
-	if err := d.constant(derSignedData, "content type"); err != nil {
-		return nil, err
-	}
-	if err := d.enter(tagContext0, "content"); err != nil {
-		return nil, err
-	}
-	if err := d.enter(tagSequence, "SignedData"); err != nil {
-		return nil, err
-	}
-	if err := d.constant(derVersion1, "version of SignedData"); err != nil {
+	if _, err := d.begin(Signed); err != nil {
 		return nil, err
 	}
 	if err := d.enter(tagSet, "digest algorithms"); err != nil {
@@ -47,8 +35,8 @@ func Certificates(src io.Reader) ([]*x509.Certificate, error) {
 	if err := d.leave(); err != nil { // no content
 		return nil, err
 	}
-	s := &signedData{d: d, limit: maxCollection}
-	if err := s.certificates(); err != nil {
+	certs, err := d.certificates(maxCollection)
+	if err != nil {
 		return nil, err
 	}
 	if tag, more, err := d.peek(); err != nil {
@@ -61,5 +49,5 @@ func Certificates(src io.Reader) ([]*x509.Certificate, error) {
 	if err := d.enter(tagSet, "signers"); err != nil {
 		return nil, err
 	}
-	return s.m.Certificates, d.leaveAll()
+	return certs, d.leaveAll()
 }

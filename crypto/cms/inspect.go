@@ -68,13 +68,10 @@ func Inspect(src io.Reader) (*Structure, error) {
 // kilobytes at its beginning.
 func Recipients(src io.Reader) ([]RecipientID, error) {
 	v := &viewing{d: newDecoder(src, Enveloped)}
-	if err := v.start(); err != nil {
+	if _, err := v.d.begin(Enveloped); err != nil {
 		return nil, err
 	}
-	if v.s.Layer != Enveloped {
-		return nil, v.d.faultf(ErrProfile, "not enveloped")
-	}
-	if err := v.recipients(); err != nil {
+	if err := v.d.recipients(v.recipient); err != nil {
 		return nil, err
 	}
 	return v.s.Recipients, nil
@@ -97,158 +94,78 @@ type viewing struct {
 	s Structure
 }
 
-func (v *viewing) read() error {
-	if err := v.start(); err != nil {
+func (v *viewing) read() (err error) {
+	v.s.Layer, err = v.d.begin(Enveloped, Signed)
+	v.s.Indefinite = len(v.d.open) > 0 && v.d.open[0].indefinite
+	switch {
+	case err != nil:
 		return err
+	case v.s.Layer == Enveloped:
+		err = v.enveloped()
+	default:
+		err = v.signed()
 	}
-	if v.s.Layer == Enveloped {
-		return v.enveloped()
-	}
-	return v.signed()
-}
-
-// start reads up to the version.
-func (v *viewing) start() error {
-	d := v.d
-	if err := d.enter(tagSequence, "ContentInfo"); err != nil {
-		return err
-	}
-	v.s.Indefinite = d.inner().indefinite
-	kind, err := d.element(tagOID, 64, "content type")
 	if err != nil {
 		return err
 	}
-	var version string
-	switch string(kind) {
-	case derEnvelopedData:
-		v.s.Layer, version = Enveloped, derVersion0
-	case derSignedData:
-		v.s.Layer, version, d.layer = Signed, derVersion1, Signed
-	default:
-		return d.faultf(ErrProfile, "content type %s", objectID(kind[2:]))
-	}
-	if err := d.enter(tagContext0, "content"); err != nil {
-		return err
-	}
-	if err := d.enter(tagSequence, string(v.s.Layer)); err != nil {
-		return err
-	}
-	return d.constant(version, "version of "+string(v.s.Layer))
+	return v.d.leaveAll()
 }
 
-func (v *viewing) recipients() error {
-	if err := v.d.enter(tagSet, "recipients"); err != nil {
-		return err
-	}
-	for {
-		_, more, err := v.d.peek()
-		if err != nil {
-			return err
-		}
-		if !more {
-			return v.d.leave()
-		}
-		if len(v.s.Recipients) == maxMembers {
-			return v.d.faultf(ErrTooLarge, "more than %d recipients", maxMembers)
-		}
-		der, err := v.d.element(tagSequence, maxRecipient, "recipient")
-		if err != nil {
-			return err
-		}
-		r, ok := parseRecipient(der)
-		if !ok {
-			return v.d.faultf(ErrProfile, "recipient")
-		}
-		v.s.Recipients = append(v.s.Recipients, RecipientID{issuerName(r.issuer), r.issuer, r.serial, transportName(r.algorithm)})
-	}
+func (v *viewing) recipient(r *recipientInfo) error {
+	v.s.Recipients = append(v.s.Recipients, RecipientID{issuerName(r.issuer), r.issuer, r.serial, transportName(r.algorithm)})
+	return nil
 }
 
 func (v *viewing) enveloped() error {
-	d := v.d
-	if err := v.recipients(); err != nil {
+	if err := v.d.recipients(v.recipient); err != nil {
 		return err
 	}
-	if err := d.enter(tagSequence, "EncryptedContentInfo"); err != nil {
-		return err
-	}
-	if err := d.constant(derData, "encrypted content type"); err != nil {
-		return err
-	}
-	der, err := d.element(tagSequence, 64, "content encryption")
+	der, err := v.d.encryption()
 	if err != nil {
 		return err
 	}
 	v.s.Content = contentName(der)
-	return v.payload(tagContext0Raw, "encrypted content")
-}
-
-// payload counts what is inside and reads to the end of the file.
-func (v *viewing) payload(tag byte, what string) error {
-	body, err := v.d.octets(tag, what)
+	body, err := v.d.octets(tagContext0Raw, "encrypted content")
 	if err != nil {
 		return err
 	}
-	if v.s.Payload, err = io.Copy(io.Discard, body); err != nil {
-		return err
-	}
+	return v.payload(body)
+}
+
+// payload counts what is inside.
+func (v *viewing) payload(body *octets) (err error) {
+	v.s.Payload, err = io.Copy(io.Discard, body)
 	v.s.Pieces = max(body.pieces, 1)
-	if v.s.Layer == Enveloped {
-		return v.d.leaveAll()
-	}
-	return nil
+	return err
 }
 
 func (v *viewing) signed() error {
-	d := v.d
-	s := &signedData{d: d, limit: maxMembers}
-	digest, err := s.digestAlgorithm()
+	digest, err := v.d.digestAlgorithm()
 	if err != nil {
 		return err
 	}
 	v.s.Digest = hashName(digest)
-	if err := d.enter(tagSequence, "EncapsulatedContentInfo"); err != nil {
+	if err := v.d.attached(v.payload); err != nil {
 		return err
 	}
-	if err := d.constant(derData, "encapsulated content type"); err != nil {
+	if v.s.Certificates, err = v.d.certificates(maxMembers); err != nil {
 		return err
 	}
-	if err := d.enter(tagContext0, "attached content"); err != nil {
-		return err
-	}
-	if err := v.payload(tagOctets, "content"); err != nil {
-		return err
-	}
-	for range 2 {
-		if err := d.leave(); err != nil {
-			return err
-		}
-	}
-	err = s.certificates()
-	v.s.Certificates = s.m.Certificates
+	i, err := v.d.signer()
 	if err != nil {
 		return err
-	}
-	if err := d.enter(tagSet, "signers"); err != nil {
-		return err
-	}
-	der, err := d.element(tagSequence, maxElement, "SignerInfo")
-	if err != nil {
-		return err
-	}
-	i, ok := parseSignerInfo(der)
-	if !ok {
-		return d.faultf(ErrProfile, "SignerInfo")
 	}
 	v.s.Signature = signatureName(i.algorithm)
 	v.s.Signer = &RecipientID{issuerName(i.issuer), i.issuer, i.serial, v.s.Signature}
-	if i.attributes != nil {
-		a, err := parseAttributes(i.attributes)
-		if err != nil {
-			return d.faultf(ErrProfile, "signed attributes: %w", err)
-		}
-		v.s.SigningTime = a.time
+	if i.attributes == nil {
+		return nil
 	}
-	return d.leaveAll()
+	a, err := parseAttributes(i.attributes)
+	if err != nil {
+		return v.d.faultf(ErrProfile, "signed attributes: %w", err)
+	}
+	v.s.SigningTime = a.time
+	return nil
 }
 
 // issuerName writes a name for people.

@@ -140,35 +140,21 @@ type envelope struct {
 // header reads up to the encrypted octets.
 func (e *envelope) header() error {
 	d := e.d
-	if err := d.enter(tagSequence, "ContentInfo"); err != nil {
+	if _, err := d.begin(Enveloped); err != nil {
 		return err
 	}
-	if err := d.constant(derEnvelopedData, "content type"); err != nil {
+	if err := d.recipients(e.tryRecipient); err != nil {
 		return err
 	}
-	if err := d.enter(tagContext0, "content"); err != nil {
-		return err
-	}
-	if err := d.enter(tagSequence, "EnvelopedData"); err != nil {
-		return err
-	}
-	if err := d.constant(derVersion0, "version of EnvelopedData"); err != nil {
-		return err
-	}
-	if err := e.recipients(); err != nil {
-		return err
-	}
-	if err := d.enter(tagSequence, "EncryptedContentInfo"); err != nil {
-		return err
-	}
-	if err := d.constant(derData, "encrypted content type"); err != nil {
-		return err
-	}
-	iv, err := e.iv()
+	algorithm, err := d.encryption()
 	if err != nil {
 		return err
 	}
-	if e.recipient == nil {
+	iv, ok := parseContentEncryption(algorithm)
+	switch {
+	case !ok:
+		return d.faultf(ErrProfile, "content encryption is not AES-256-CBC")
+	case e.recipient == nil:
 		return d.fault(ErrNotForUs)
 	}
 	c, err := aes.NewCipher(e.key)
@@ -178,31 +164,6 @@ func (e *envelope) header() error {
 	e.cbc = cipher.NewCBCDecrypter(c, iv)
 	e.body, err = d.octets(tagContext0Raw, "encrypted content")
 	return err
-}
-
-func (e *envelope) recipients() error {
-	if err := e.d.enter(tagSet, "recipients"); err != nil {
-		return err
-	}
-	for n := 0; ; n++ {
-		_, more, err := e.d.peek()
-		if err != nil {
-			return err
-		}
-		if !more {
-			return e.d.leave()
-		}
-		if n == maxMembers {
-			return e.d.faultf(ErrTooLarge, "more than %d recipients", maxMembers)
-		}
-		der, err := e.d.element(tagSequence, maxRecipient, "recipient")
-		if err != nil {
-			return err
-		}
-		if err := e.tryRecipient(der); err != nil {
-			return err
-		}
-	}
 }
 
 // A recipientInfo is the content of a KeyTransRecipientInfo.
@@ -224,13 +185,8 @@ func parseRecipient(der []byte) (*recipientInfo, bool) {
 		body.ReadASN1(&r.wrapped, asn1.OCTET_STRING) && body.Empty()
 }
 
-// tryRecipient checks the form of one KeyTransRecipientInfo and unwraps the
-// content key if it is the first one for us.
-func (e *envelope) tryRecipient(der []byte) error {
-	r, ok := parseRecipient(der)
-	if !ok {
-		return e.d.faultf(ErrProfile, "recipient")
-	}
+// tryRecipient unwraps the content key if this is the first recipient for us.
+func (e *envelope) tryRecipient(r *recipientInfo) error {
 	if e.recipient != nil {
 		return nil
 	}
@@ -266,19 +222,14 @@ func (e *envelope) unwrap(key *rsa.PrivateKey, algorithm, wrapped []byte) error 
 	return nil
 }
 
-// iv reads the content encryption algorithm, which has to be AES-256-CBC.
-func (e *envelope) iv() ([]byte, error) {
-	der, err := e.d.element(tagSequence, 64, "content encryption")
-	if err != nil {
-		return nil, err
-	}
+// parseContentEncryption returns the IV of AES-256-CBC, or that it is another
+// algorithm.
+func parseContentEncryption(der []byte) ([]byte, bool) {
 	var body, iv cryptobyte.String
 	s := cryptobyte.String(der)
-	if !s.ReadASN1(&body, asn1.SEQUENCE) || !skipConstant(&body, "\x06\x09"+oidAES256CBC) ||
-		!body.ReadASN1(&iv, asn1.OCTET_STRING) || !body.Empty() || len(iv) != aes.BlockSize {
-		return nil, e.d.faultf(ErrProfile, "content encryption is not AES-256-CBC")
-	}
-	return iv, nil
+	ok := s.ReadASN1(&body, asn1.SEQUENCE) && skipConstant(&body, "\x06\x09"+oidAES256CBC) &&
+		body.ReadASN1(&iv, asn1.OCTET_STRING) && body.Empty() && len(iv) == aes.BlockSize
+	return iv, ok
 }
 
 // decrypt puts the decrypted octets on the belt, without their padding, and
@@ -368,35 +319,22 @@ func (r *beltReader) Read(p []byte) (int, error) {
 
 // signedData is the inner layer of a message being opened.
 type signedData struct {
-	d     *decoder
-	o     OpenOptions
-	limit int // of certificates
-	m     Message
+	d *decoder
+	o OpenOptions
+	m Message
 }
 
 func newSignedData(src io.Reader, o OpenOptions) *signedData {
-	return &signedData{d: newDecoder(src, Signed), o: o, limit: maxMembers}
+	return &signedData{d: newDecoder(src, Signed), o: o}
 }
 
 // read copies the content to dst and verifies the signature.
 func (s *signedData) read(dst io.Writer) error {
 	d := s.d
-	if err := d.enter(tagSequence, "ContentInfo"); err != nil {
+	if _, err := d.begin(Signed); err != nil {
 		return err
 	}
-	if err := d.constant(derSignedData, "content type"); err != nil {
-		return err
-	}
-	if err := d.enter(tagContext0, "content"); err != nil {
-		return err
-	}
-	if err := d.enter(tagSequence, "SignedData"); err != nil {
-		return err
-	}
-	if err := d.constant(derVersion1, "version of SignedData"); err != nil {
-		return err
-	}
-	digest, err := s.digestAlgorithm()
+	digest, err := d.digestAlgorithm()
 	if err != nil {
 		return err
 	}
@@ -404,16 +342,13 @@ func (s *signedData) read(dst io.Writer) error {
 	if err != nil {
 		return d.faultf(ErrProfile, "digest algorithm: %w", err)
 	}
-	if err := s.content(c); err != nil {
+	if err := d.attached(c.copy); err != nil {
 		return err
 	}
-	if err := s.certificates(); err != nil {
+	if s.m.Certificates, err = d.certificates(maxMembers); err != nil {
 		return err
 	}
-	if err := d.enter(tagSet, "signers"); err != nil {
-		return err
-	}
-	info, err := d.element(tagSequence, maxElement, "SignerInfo")
+	info, err := d.signer()
 	if err != nil {
 		return err
 	}
@@ -423,91 +358,6 @@ func (s *signedData) read(dst io.Writer) error {
 	s.m.Size = c.size
 	c.sha256.Sum(s.m.SHA256[:0])
 	return s.verify(info, digest, c)
-}
-
-// digestAlgorithm reads the SET, which holds exactly one.
-func (s *signedData) digestAlgorithm() ([]byte, error) {
-	if err := s.d.enter(tagSet, "digest algorithms"); err != nil {
-		return nil, err
-	}
-	digest, err := s.d.element(tagSequence, 64, "digest algorithm")
-	if err != nil {
-		return nil, err
-	}
-	return digest, s.d.leave()
-}
-
-// content copies the attached content.
-func (s *signedData) content(c *content) error {
-	d := s.d
-	if err := d.enter(tagSequence, "EncapsulatedContentInfo"); err != nil {
-		return err
-	}
-	if err := d.constant(derData, "encapsulated content type"); err != nil {
-		return err
-	}
-	if err := d.enter(tagContext0, "attached content"); err != nil {
-		return err
-	}
-	body, err := d.octets(tagOctets, "content")
-	if err != nil {
-		return err
-	}
-	buf := make([]byte, 64<<10)
-	for {
-		n, err := body.Read(buf)
-		if n > 0 {
-			if err := c.write(buf[:n]); err != nil {
-				return err
-			}
-		}
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if err := d.leave(); err != nil {
-		return err
-	}
-	return d.leave()
-}
-
-// certificates reads the optional certificates. CRLs in a message are none of
-// the profile; the next step finds them in place of the signers.
-func (s *signedData) certificates() error {
-	tag, more, err := s.d.peek()
-	if err != nil {
-		return err
-	}
-	if !more || tag != tagContext0 {
-		return nil
-	}
-	if err := s.d.enter(tagContext0, "certificates"); err != nil {
-		return err
-	}
-	for {
-		_, more, err := s.d.peek()
-		if err != nil {
-			return err
-		}
-		if !more {
-			return s.d.leave()
-		}
-		if len(s.m.Certificates) == s.limit {
-			return s.d.faultf(ErrTooLarge, "more than %d certificates", s.limit)
-		}
-		der, err := s.d.element(tagSequence, maxElement, "certificate")
-		if err != nil {
-			return err
-		}
-		cert, err := x509.ParseCertificate(der)
-		if err != nil {
-			return s.d.faultf(ErrProfile, "certificate: %w", err)
-		}
-		s.m.Certificates = append(s.m.Certificates, cert)
-	}
 }
 
 func (s *signedData) faultf(kind error, format string, args ...any) error {

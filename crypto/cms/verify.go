@@ -42,6 +42,25 @@ func newContent(dst io.Writer, digest []byte) (*content, error) {
 	return c, nil
 }
 
+// copy takes all of the content.
+func (c *content) copy(body *octets) error {
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := body.Read(buf)
+		if n > 0 {
+			if err := c.write(buf[:n]); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
 func (c *content) write(p []byte) error {
 	c.size += int64(len(p))
 	c.sha256.Write(p)
@@ -113,11 +132,7 @@ func parseSignerInfo(der []byte) (*signerInfo, bool) {
 
 // verify checks the SignerInfo against the content. digest is the algorithm
 // that the message announced ahead of the content.
-func (s *signedData) verify(der, digest []byte, c *content) error {
-	i, ok := parseSignerInfo(der)
-	if !ok {
-		return s.faultf(ErrProfile, "SignerInfo")
-	}
+func (s *signedData) verify(i *signerInfo, digest []byte, c *content) error {
 	if !rsaalg.Same(i.digest, digest) {
 		return s.faultf(ErrProfile, "digest algorithm of the signer is not the announced one")
 	}

@@ -3,55 +3,39 @@ package keys
 import (
 	"bytes"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 )
 
 // ReadCRLs reads a file in one of the forms of ParseCRLs.
 func ReadCRLs(path string) ([]*x509.RevocationList, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := readAll(f)
-	if err != nil {
-		return nil, err
-	}
-	lists, err := ParseCRLs(b)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return lists, nil
+	return readFile(path, nil, ParseCRLs)
 }
 
 // ParseCRLs takes one or more certificate revocation lists in PEM, or one in
 // DER (RFC 5280, 5).
 func ParseCRLs(b []byte) ([]*x509.RevocationList, error) {
-	if len(b) > 0 && b[0] == 0x30 { // SEQUENCE
-		l, err := x509.ParseRevocationList(b)
-		if err != nil {
-			return nil, fmt.Errorf("%w: CRL: %w", ErrMalformed, err)
-		}
-		return []*x509.RevocationList{l}, nil
-	}
 	var lists []*x509.RevocationList
-	for {
-		var block *pem.Block
-		if block, b = pem.Decode(b); block == nil {
-			break
+	add := func(der []byte) error {
+		l, err := x509.ParseRevocationList(der)
+		if err != nil {
+			return fmt.Errorf("%w: CRL: %w", ErrMalformed, err)
 		}
+		lists = append(lists, l)
+		return nil
+	}
+	if len(b) > 0 && b[0] == 0x30 { // SEQUENCE
+		err := add(b)
+		return lists, err
+	}
+	for _, block := range blocks(b) {
 		if block.Type != "X509 CRL" {
 			continue
 		}
-		l, err := x509.ParseRevocationList(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("%w: CRL: %w", ErrMalformed, err)
+		if err := add(block.Bytes); err != nil {
+			return nil, err
 		}
-		lists = append(lists, l)
 	}
 	if len(lists) == 0 {
 		return nil, ErrNoCRL

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"slices"
 	"syscall"
@@ -57,23 +58,46 @@ func ReadKey(path string) (*rsa.PrivateKey, error) {
 // group or others may read or write is a *ModeError; a systemd credential is
 // none of these.
 func ReadBundle(path, password string) (Bundle, error) {
+	return readFile(path, CheckMode, func(b []byte) (Bundle, error) { return ParseBundle(b, password) })
+}
+
+// readFile parses a file of at most maxFile bytes. check looks at the open file
+// before it is read.
+func readFile[T any](path string, check func(*os.File) error, parse func([]byte) (T, error)) (parsed T, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return Bundle{}, err
+		return parsed, err
 	}
 	defer f.Close()
-	if err := CheckMode(f); err != nil {
-		return Bundle{}, err
+	if check != nil {
+		if err := check(f); err != nil {
+			return parsed, err
+		}
 	}
-	b, err := readAll(f)
+	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
-		return Bundle{}, err
+		return parsed, err
 	}
-	bundle, err := ParseBundle(b, password)
-	if err != nil {
-		return Bundle{}, fmt.Errorf("%s: %w", path, err)
+	if len(b) > maxFile {
+		return parsed, fmt.Errorf("%s: larger than %d bytes", path, maxFile)
 	}
-	return bundle, nil
+	if parsed, err = parse(b); err != nil {
+		return parsed, fmt.Errorf("%s: %w", path, err)
+	}
+	return parsed, nil
+}
+
+// blocks are the PEM blocks in b, counted from 1; what stands between them is
+// skipped.
+func blocks(b []byte) iter.Seq2[int, *pem.Block] {
+	return func(yield func(int, *pem.Block) bool) {
+		for n := 1; ; n++ {
+			var block *pem.Block
+			if block, b = pem.Decode(b); block == nil || !yield(n, block) {
+				return
+			}
+		}
+	}
 }
 
 // CheckMode gives a *ModeError if others than its owner may read or write the
@@ -156,11 +180,7 @@ func ParseBundle(b []byte, password string) (Bundle, error) {
 		return parsePKCS12(b, password)
 	}
 	var bundle Bundle
-	for {
-		var block *pem.Block
-		if block, b = pem.Decode(b); block == nil {
-			break
-		}
+	for _, block := range blocks(b) {
 		if block.Type == "CERTIFICATE" {
 			c, err := x509.ParseCertificate(block.Bytes)
 			if err != nil {
@@ -246,28 +266,7 @@ func parsePKCS12(b []byte, password string) (Bundle, error) {
 
 // ReadCertificates reads a file in one of the forms of ParseCertificates.
 func ReadCertificates(path string) ([]*x509.Certificate, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := readAll(f)
-	if err != nil {
-		return nil, err
-	}
-	certs, err := ParseCertificates(b)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return certs, nil
-}
-
-func readAll(f *os.File) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(b) > maxFile {
-		err = fmt.Errorf("%s: larger than %d bytes", f.Name(), maxFile)
-	}
-	return b, err
+	return readFile(path, nil, ParseCertificates)
 }
 
 // ParseCertificates takes PEM, one or more DER certificates, the .p7c with
@@ -310,11 +309,7 @@ func parseCollection(b []byte) ([]*x509.Certificate, error) {
 
 func parsePEM(b []byte) ([]*x509.Certificate, error) {
 	var certs []*x509.Certificate
-	for n := 1; ; n++ {
-		var block *pem.Block
-		if block, b = pem.Decode(b); block == nil {
-			break
-		}
+	for n, block := range blocks(b) {
 		switch block.Type {
 		case "PKCS7", "CMS":
 			more, err := parseCollection(block.Bytes)

@@ -27,6 +27,8 @@ var (
 	ErrSignature = errors.New("no valid signature of a known signer")
 	// ErrSigningTime: signed after it was received.
 	ErrSigningTime = errors.New("signing time contradicts receipt")
+	// ErrTruncated: the last packet announces more than comes.
+	ErrTruncated = errors.New("message ends early")
 	// ErrTrailing: something follows the message.
 	ErrTrailing = errors.New("data after the end of the message")
 )

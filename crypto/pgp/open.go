@@ -2,7 +2,6 @@ package pgp
 
 import (
 	"bufio"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -30,8 +29,7 @@ type Message struct {
 	Signer      Key // one of OpenOptions.Signers
 	Recipient   Key // one of OpenOptions.Own
 	SigningTime time.Time
-	Size        int64             // of the content, bytes
-	SHA256      [sha256.Size]byte // of the content
+	Size        int64 // of the content, bytes; whoever stores it hashes it
 }
 
 // Open decrypts src with one of the keys, verifies the signature and writes the
@@ -43,7 +41,7 @@ type Message struct {
 // and writing dst are returned as they are.
 func Open(dst io.Writer, src io.Reader, o OpenOptions) (*Message, error) {
 	in := &meter{r: src}
-	out := &meter{w: dst, h: sha256.New()}
+	out := &meter{w: dst}
 	m, err := open(out, in, o)
 	switch {
 	case err == nil:
@@ -71,7 +69,8 @@ func open(out, in *meter, o OpenOptions) (*Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	details, err := openpgp.ReadMessage(body, ring, nil, cfg)
+	frames := &framing{r: body}
+	details, err := openpgp.ReadMessage(frames, ring, nil, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -90,11 +89,13 @@ func open(out, in *meter, o OpenOptions) (*Message, error) {
 	if _, err := io.CopyBuffer(struct{ io.Writer }{out}, details.UnverifiedBody, make([]byte, chunk)); err != nil {
 		return nil, err
 	}
-	if err := atEnd(body, r, armoured); err != nil {
+	if err := atEnd(frames, r, armoured); err != nil {
 		return nil, err
 	}
+	if !frames.whole() {
+		return nil, ErrTruncated
+	}
 	m := &Message{Size: out.n}
-	out.h.Sum(m.SHA256[:0])
 	if err := m.judge(details, o); err != nil {
 		return nil, err
 	}
