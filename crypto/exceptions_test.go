@@ -2,16 +2,25 @@ package crypto_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"crypto/x509"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 
 	"gateway301/crypto"
 	"gateway301/crypto/cms"
 	"gateway301/crypto/keys"
+	"gateway301/crypto/pgp"
 )
 
 // The legacy profile needs a reason and ends at its date.
@@ -67,17 +76,86 @@ func TestExceptions(t *testing.T) {
 }
 
 // Whether a sealed file may still go out is seen at its head.
-func TestSealedFor(t *testing.T) {
+func TestOutdated(t *testing.T) {
 	c := everyone()
 	msg := sealed(t, pattern(100_000), c.hospital, now, c.insurer.Certificate)
-	for cert, want := range map[*x509.Certificate]bool{c.insurer.Certificate: true, c.onlyOpens.Certificate: false, c.hospital.Certificate: false} {
-		if got, err := crypto.SealedFor(bytes.NewReader(msg[:3000]), cert); err != nil || got != want {
-			t.Errorf("%v: %v, %v", keys.IKs(cert), got, err)
+	pgpMessage, pgpNow := inOpenPGP(t)
+	for name, o := range map[string]struct {
+		head []byte
+		now  crypto.Sealing
+		want string
+	}{
+		"as it was":              {msg[:3000], crypto.Sealing{Recipients: []*x509.Certificate{c.insurer.Certificate}}, ""},
+		"with a copy for us":     {msg[:3000], crypto.Sealing{Recipients: []*x509.Certificate{c.insurer.Certificate, c.hospital.Certificate}}, ""},
+		"replaced":               {msg[:3000], crypto.Sealing{Recipients: []*x509.Certificate{c.onlyOpens.Certificate, c.insurer.Certificate}}, "replaced"},
+		"another profile":        {msg[:3000], crypto.Sealing{Recipients: []*x509.Certificate{c.insurer.Certificate}, Legacy: &crypto.Legacy{}}, "profile secon"},
+		"nothing of it left":     {nil, crypto.Sealing{Recipients: []*x509.Certificate{c.insurer.Certificate}}, "not in CMS"},
+		"OpenPGP since":          {msg[:3000], pgpNow(0), "not in OpenPGP"},
+		"CMS since":              {pgpMessage, crypto.Sealing{Recipients: []*x509.Certificate{c.insurer.Certificate}}, "not in CMS"},
+		"OpenPGP as it was":      {pgpMessage[:150], pgpNow(0), ""},
+		"another key in OpenPGP": {pgpMessage[:150], pgpNow(1), "replaced"},
+	} {
+		why, err := o.now.Outdated(bytes.NewReader(o.head))
+		if err != nil || (why == "") != (o.want == "") || !strings.Contains(why, o.want) {
+			t.Errorf("%s: %q, %v", name, why, err)
 		}
 	}
-	if _, err := crypto.SealedFor(bytes.NewReader(msg[:100]), c.insurer.Certificate); !errors.Is(err, cms.ErrTruncated) {
+	fault := errors.New("the disk failed")
+	if _, err := (crypto.Sealing{Recipients: []*x509.Certificate{c.insurer.Certificate}}).Outdated(iotest.ErrReader(fault)); !errors.Is(err, fault) {
 		t.Errorf("%v", err)
 	}
+}
+
+// inOpenPGP returns a message and how it would be sealed now: for the same key, or
+// for another.
+func inOpenPGP(t *testing.T) (msg []byte, again func(to int) crypto.Sealing) {
+	t.Helper()
+	var k [3]pgp.Key
+	for i, lifetime := range []uint32{0, 30 * 24 * 3600, 0} {
+		cfg := &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA, KeyLifetimeSecs: lifetime, Time: func() time.Time { return now.AddDate(0, 0, -1) }}
+		e, err := openpgp.NewEntity("Testkasse", "", "", cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		if err := e.SerializePrivateWithoutSigning(&b, nil); err != nil {
+			t.Fatal(err)
+		}
+		found, err := pgp.ParseKeys(b.Bytes(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		k[i] = found[0]
+	}
+	again = func(to int) crypto.Sealing {
+		return crypto.Sealing{At: now, OpenPGP: &pgp.SealOptions{Signer: k[2], Recipients: []pgp.Recipient{{Key: k[to]}}}}
+	}
+	var out bytes.Buffer
+	sealed, err := crypto.SealAs(&out, strings.NewReader("hello"), 5, again(0))
+	if err != nil || sealed.PlainSize != 5 || sealed.SealedSize != int64(out.Len()) || sealed.PlainSHA256 != sha256.Sum256([]byte("hello")) {
+		t.Fatalf("%+v, %v", sealed, err)
+	}
+	if _, err := crypto.SealAs(io.Discard, strings.NewReader("hello"), 4, again(0)); !errors.Is(err, crypto.ErrSize) {
+		t.Errorf("another size: %v", err)
+	}
+	if end := again(0).NotAfter(); !end.IsZero() {
+		t.Errorf("ends %v", end)
+	}
+	if end, want := again(1).NotAfter(), now.AddDate(0, 0, 29); !end.Equal(want) {
+		t.Errorf("ends %v, not %v", end, want)
+	}
+	// It opens, and who signed is the one whose key it was agreed to be.
+	dst := filepath.Join(t.TempDir(), "back")
+	o := crypto.OpenOptions{ReceivedAt: now, OpenPGP: &crypto.OpenPGP{Own: []pgp.Key{k[1], k[0]}, Signers: []crypto.Speaker{{Key: k[2], IK: "260500005"}, {Key: k[2], IK: "260500016"}}}}
+	opened, err := crypto.OpenFile(dst, bytes.NewReader(out.Bytes()), o)
+	if err != nil || !slices.Equal(opened.SignerIKs, []string{"260500005", "260500016"}) || opened.Size != 5 {
+		t.Errorf("%+v, %v", opened, err)
+	}
+	o.OpenPGP.Signers = []crypto.Speaker{{Key: k[1], IK: "260500005"}}
+	if _, err := crypto.OpenFile(dst, bytes.NewReader(out.Bytes()), o); !crypto.Refused(err) {
+		t.Errorf("another signer: %v", err)
+	}
+	return out.Bytes(), again
 }
 
 // An answer sealed on the evening of 31 December, when all certificates end,

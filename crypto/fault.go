@@ -17,6 +17,13 @@ func IsKeyFault(err error) bool {
 	return certificate || mode || errors.Is(err, cms.ErrKey) || errors.Is(err, ErrLegacy) || errors.Is(err, pgp.ErrKey)
 }
 
+// Refused reports whether err says that a file is damaged, not for us, or not
+// signed by somebody to be believed, and not that disk or line failed.
+func Refused(err error) bool {
+	return errors.Is(err, ErrNotOpened) || errors.Is(err, pgp.ErrNotOpened) || errors.Is(err, ErrSigningTime) ||
+		errors.Is(err, ErrOtherSigner) || IsKeyFault(err)
+}
+
 // ErrSize reports that the plain file did not have the size that was announced.
 var ErrSize = cms.ErrSize
 

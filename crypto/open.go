@@ -46,6 +46,9 @@ type OpenOptions struct {
 	// Signers, if there are any, are the only ones believed: certificates to be
 	// found in addition to those of the Directory, which still judges them.
 	Signers []*x509.Certificate
+	// OpenPGP, if it is set, takes the place of all but ReceivedAt: with partners
+	// with whom that was agreed. A file in CMS is then refused.
+	OpenPGP *OpenPGP
 }
 
 // An Exception lets the files of one signer be opened that the profile refuses.
@@ -56,7 +59,8 @@ type Exception struct {
 }
 
 // Opened is what is known of an opened file. All of it is verified, except
-// SigningTime, which the signer claims.
+// SigningTime, which the signer claims. Of an OpenPGP message there are only
+// SignerIKs, Size and SigningTime.
 type Opened struct {
 	Signer      *x509.Certificate
 	SignerIKs   []string
@@ -75,6 +79,9 @@ type Opened struct {
 // ErrSigningTime, one who was not asked for ErrOtherSigner. Errors of src and of
 // the disk are returned as they are.
 func OpenFile(dst string, src io.Reader, o OpenOptions) (Opened, error) {
+	if o.OpenPGP != nil {
+		return o.OpenPGP.open(dst, src, o)
+	}
 	var opened Opened
 	err := Publish(dst, func(w io.Writer) (err error) {
 		opened, err = open(w, src, o)

@@ -10,6 +10,7 @@ import (
 
 	"gateway301/crypto/cms"
 	"gateway301/crypto/keys"
+	"gateway301/crypto/pgp"
 )
 
 // A Signer is the own certificate and key that sign.
@@ -25,6 +26,9 @@ type Sealing struct {
 	Recipients []*x509.Certificate // at least one; our own among them if we want to read it again
 	At         time.Time           // of all checks; becomes the signing time
 	Legacy     *Legacy             // nil: the profile
+	// OpenPGP, if it is set, says who seals for whom instead of Signer, Recipients
+	// and Legacy: with partners with whom that was agreed.
+	OpenPGP *pgp.SealOptions
 }
 
 // Legacy permits to write the profile legacy-pkcs1 for a partner who reads
@@ -54,6 +58,9 @@ func Seal(dst io.Writer, src io.Reader, size int64, s Signer, to []*x509.Certifi
 // better. That the recipients' certificates are trusted is known from
 // keys.Directory.ForIK.
 func SealAs(dst io.Writer, src io.Reader, size int64, s Sealing) (Sealed, error) {
+	if s.OpenPGP != nil {
+		return s.openPGP(dst, src, size)
+	}
 	if s.Signer.Certificate == nil || s.Signer.Key == nil {
 		return Sealed{}, fmt.Errorf("%w: no signer", cms.ErrKey)
 	}
@@ -90,16 +97,65 @@ func (l *Legacy) check(at time.Time) error {
 	return nil
 }
 
-// SealedFor reports whether one of the recipients of a sealed file is this
-// certificate. It reads the head of the file alone, a few kilobytes. A file
-// sealed for a certificate that has been replaced or revoked since must not go
-// out: the recipient may have lost its key, or somebody else may have it.
-func SealedFor(sealed io.Reader, cert *x509.Certificate) (bool, error) {
-	recipients, err := cms.Recipients(sealed)
-	if err != nil {
-		return false, err
+// NotAfter is when the first of the keys ends that a file so sealed is read or
+// judged by: the signer's, or the first recipient's. Zero: never.
+func (s Sealing) NotAfter() time.Time {
+	var ends []time.Time
+	if o := s.OpenPGP; o != nil {
+		ends = append(ends, o.Signer.NotAfter(s.At))
+		for _, r := range o.Recipients[:min(1, len(o.Recipients))] {
+			ends = append(ends, r.Key.NotAfter(s.At))
+		}
+	} else {
+		ends = append(ends, s.Signer.Certificate.NotAfter)
+		for _, c := range s.Recipients[:min(1, len(s.Recipients))] {
+			ends = append(ends, c.NotAfter)
+		}
 	}
-	return slices.ContainsFunc(recipients, func(r cms.RecipientID) bool { return r.Names(cert) }), nil
+	ends = slices.DeleteFunc(ends, time.Time.IsZero)
+	if len(ends) == 0 {
+		return time.Time{}
+	}
+	return slices.MinFunc(ends, time.Time.Compare)
+}
+
+// Outdated compares a sealed file with how it would be sealed now, and says why
+// it must not go out as it is, "" if it may. A recipient whose certificate was
+// replaced or revoked may have lost the old key, or somebody else may have it;
+// and algorithms that are no longer permitted are not sent because they once
+// were. It reads the head of the file alone, a few kilobytes.
+func (s Sealing) Outdated(sealed io.Reader) (why string, err error) {
+	if s.OpenPGP != nil {
+		k := s.OpenPGP.Recipients[0].Key
+		same, err := pgp.SealedFor(sealed, k, s.At)
+		switch {
+		case errors.Is(err, pgp.ErrNoMessage):
+			return "it is not in OpenPGP, as was agreed since", nil
+		case err == nil && !same:
+			return "the recipient's key was replaced, now by " + k.Fingerprint(), nil
+		}
+		return "", err
+	}
+	recipients, err := cms.Recipients(sealed)
+	if _, other := errors.AsType[*cms.FormatError](err); other {
+		return "it is not in CMS, as was agreed since", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	profile := cms.SECON
+	if s.Legacy != nil {
+		profile = cms.LegacyPKCS1
+	}
+	for _, r := range recipients {
+		if r.Names(s.Recipients[0]) {
+			if r.Profile() != profile {
+				return fmt.Sprintf("it is in the profile %s, and the recipient's is %s", r.Profile(), profile), nil
+			}
+			return "", nil
+		}
+	}
+	return fmt.Sprintf("the recipient's certificate was replaced, now by serial %x", s.Recipients[0].SerialNumber), nil
 }
 
 // usable is what must hold for every certificate that seals.

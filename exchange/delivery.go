@@ -126,7 +126,7 @@ type Delivery struct {
 
 	SealedSize   int64
 	SealedSHA256 string
-	SealedFor    time.Time // notAfter of the recipient's certificate that was used
+	SealedFor    time.Time // when the first of the keys ends that it was sealed with; zero: never
 	PlainSize    int64     // inbound: bytes of the opened file
 	Signer       string    // inbound: IKs of the verified signer, comma separated
 	ReceivedAt   time.Time // inbound: when the collector had both files

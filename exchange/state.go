@@ -84,6 +84,7 @@ const (
 	Written      Happening = "written"      // that answer's file stands in the spool
 	RouteFound   Happening = "routed"       // checked and routed
 	WasSealed    Happening = "sealed"       // signed and encrypted
+	Outdated     Happening = "outdated"     // a key it was sealed with ended, was revoked or replaced; it is sealed anew
 	Begun        Happening = "begun"        // the attempt is recorded, the line is used from here on
 	Publishing   Happening = "publishing"   // both files are complete; the Auftragsdatei is about to get its name
 	Proven       Happening = "delivered"    // the partner has it, with proof
@@ -126,7 +127,7 @@ func Moves() map[State]map[Happening]State {
 		Taken:   {RouteFound: Routed, Refused: Rejected, Holding: Held, Retrying: Taken},
 		Drafted: {Written: Routed, Retrying: Drafted, Holding: Held},
 		Routed:  {WasSealed: Sealed, Holding: Held, Retrying: Routed},
-		Sealed:  {Begun: Sending, Postponed: Sealed, Holding: Held, Retrying: Sealed},
+		Sealed:  {Begun: Sending, Outdated: Routed, Postponed: Sealed, Holding: Held, Retrying: Sealed},
 		Sending: answered(map[Happening]State{
 			Publishing: Sending, Proven: Delivered, LineFailed: Sealed, Stopped: Sealed,
 			Unclear: Unknown, Interrupted: Unknown, Holding: Held,

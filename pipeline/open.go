@@ -87,7 +87,7 @@ func (o *opening) run(ctx context.Context) error {
 		return o.refuse(ctx, exchange.NotEntitled, wrong, false)
 	}
 	if err := o.decrypt(ctx); err != nil {
-		if errors.Is(err, crypto.ErrNotOpened) || errors.Is(err, crypto.ErrSigningTime) || errors.Is(err, crypto.ErrOtherSigner) || crypto.IsKeyFault(err) {
+		if crypto.Refused(err) {
 			return p.hold(ctx, d, exchange.CannotOpen, crypto.Cause(err))
 		}
 		return err
@@ -174,7 +174,7 @@ func (o *opening) decrypt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o.opened, err = crypto.OpenFile(path, &interruptible{ctx, sealed}, o.p.Keys.Opening(o.d.ReceivedAt))
+	o.opened, err = crypto.OpenFile(path, &interruptible{ctx, sealed}, o.p.Keys.Opening(o.d.Account, o.d.ReceivedAt))
 	return err
 }
 

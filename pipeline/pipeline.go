@@ -26,6 +26,7 @@ type Ledger interface {
 	Forget(ctx context.Context, partner string, f exchange.Fetched) error
 
 	Delivery(ctx context.Context, id int64) (exchange.Delivery, error)
+	Events(ctx context.Context, delivery int64) ([]exchange.Event, error)
 	Due(ctx context.Context, now time.Time, limit int, busy []int64, states ...exchange.State) ([]exchange.Delivery, error)
 	NextToSend(ctx context.Context, now time.Time, partner string, strict bool) (exchange.Delivery, error)
 	NextDue(ctx context.Context, after time.Time) (time.Time, error)
@@ -55,11 +56,12 @@ var ErrNoKey = errors.New("no own key for IK")
 // Keys finds keys and certificates. An error means that none may be used at
 // that time; its text names IK and date.
 type Keys interface {
-	Signer(ik string, at time.Time) (crypto.Signer, error)
-	// Sealing says for whom and with which algorithms a signer seals for an IK; the
-	// first recipient is the one whose key must last until the file is published.
-	Sealing(signer crypto.Signer, ik string, at time.Time) (crypto.Sealing, error)
-	Opening(receivedAt time.Time) crypto.OpenOptions
+	// Sealing says how a file to a partner is signed as one IK and encrypted for
+	// another. The first recipient is the one whose key must last until the file is
+	// published.
+	Sealing(partner, signer, recipient string, at time.Time) (crypto.Sealing, error)
+	// Opening says how what came from a partner is opened and whom to believe.
+	Opening(partner string, receivedAt time.Time) crypto.OpenOptions
 }
 
 // An Intake takes files from one outbox.

@@ -38,6 +38,14 @@ const (
 	kasse   = "109910000"
 )
 
+// The insurer's keys beside its usual one, in nobody's directory at first: the
+// next one, and one that ends half an hour after the beginning.
+const (
+	next  = "next"
+	brief = "brief"
+	eve   = "eve" // of nord, ends at the same time
+)
+
 // positive is the code of a confirmation, agreed between the two sides.
 const positive = "0"
 
@@ -49,7 +57,16 @@ var people = sync.OnceValues(func() (map[string]*sample.Identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]*sample.Identity{"root": {Certificate: pki.Root()}, "ca": {Certificate: pki.CA()}}
+	out := map[string]*sample.Identity{"root": {Certificate: pki.Root()}, "ca": {Certificate: pki.CA(), Key: pki.CAKey()}}
+	if out[next], err = pki.Issue(kasse, "Haus "+kasse, start.AddDate(0, 0, -30), start.AddDate(0, 0, 400)); err != nil {
+		return nil, err
+	}
+	if out[eve], err = pki.Issue(nord, "Haus "+nord, start.AddDate(0, 0, -30), start.Add(30*time.Minute)); err != nil {
+		return nil, err
+	}
+	if out[brief], err = pki.Issue(kasse, "Haus "+kasse, start.AddDate(0, 0, -30), start.Add(30*time.Minute)); err != nil {
+		return nil, err
+	}
 	for _, ik := range []string{nord, sued, foreign, kasse} {
 		if out[ik], err = pki.Issue(ik, "Haus "+ik, start.AddDate(0, 0, -30), start.AddDate(0, 0, 300)); err != nil {
 			return nil, err
@@ -75,7 +92,10 @@ func directory(t testing.TB) *keys.Directory {
 		t.Fatal(err)
 	}
 	var certs []*x509.Certificate
-	for _, id := range all {
+	for name, id := range all {
+		if name == next || name == brief || name == eve {
+			continue
+		}
 		certs = append(certs, id.Certificate)
 	}
 	d, err := keys.NewDirectory([]*x509.Certificate{all["root"].Certificate}, certs, keys.Options{MinBits: 2048})
@@ -91,20 +111,19 @@ type ring struct {
 	directory *keys.Directory
 }
 
-func (r *ring) Signer(ik string, at time.Time) (crypto.Signer, error) {
-	own, ok := r.own[ik]
+func (r *ring) Sealing(_, signer, recipient string, at time.Time) (crypto.Sealing, error) {
+	own, ok := r.own[signer]
 	if !ok {
-		return own, fmt.Errorf("%w %s", pipeline.ErrNoKey, ik)
+		return crypto.Sealing{}, fmt.Errorf("%w %s", pipeline.ErrNoKey, signer)
 	}
-	return own, keys.CheckValidity(own.Certificate, at)
+	if err := keys.CheckValidity(own.Certificate, at); err != nil {
+		return crypto.Sealing{}, err
+	}
+	cert, err := r.directory.ForIK(recipient, at)
+	return crypto.Sealing{Signer: own, Recipients: []*x509.Certificate{cert}, At: at}, err
 }
 
-func (r *ring) Sealing(signer crypto.Signer, ik string, at time.Time) (crypto.Sealing, error) {
-	cert, err := r.directory.ForIK(ik, at)
-	return crypto.Sealing{Signer: signer, Recipients: []*x509.Certificate{cert}, At: at}, err
-}
-
-func (r *ring) Opening(received time.Time) crypto.OpenOptions {
+func (r *ring) Opening(_ string, received time.Time) crypto.OpenOptions {
 	return crypto.OpenOptions{Own: slices.Collect(maps.Values(r.own)), Directory: r.directory, ReceivedAt: received}
 }
 

@@ -16,12 +16,7 @@ import (
 // seal signs as the owner and encrypts for the recipient. Whatever is wrong with
 // a key holds the file: nothing is ever sent with less.
 func (p *Pipeline) seal(ctx context.Context, d exchange.Delivery) error {
-	now := p.Now()
-	signer, ik, err := p.signerFor(d)
-	if err != nil {
-		return p.hold(ctx, d, exchange.KeyProblem, err.Error())
-	}
-	sealing, err := p.Keys.Sealing(signer, d.EncryptTo, now)
+	sealing, ik, err := p.sealingFor(d)
 	if err != nil {
 		return p.hold(ctx, d, exchange.KeyProblem, err.Error())
 	}
@@ -58,7 +53,7 @@ func (p *Pipeline) seal(ctx context.Context, d exchange.Delivery) error {
 	_, err = p.apply(ctx, exchange.Move{ID: d.ID, From: d.State, By: exchange.WasSealed, Due: p.Now(),
 		Text: "signed as " + ik + ", encrypted for " + d.EncryptTo,
 		Change: func(d *exchange.Delivery) {
-			d.SealedSize, d.SealedSHA256, d.SealedFor = size, sha, sealing.Recipients[0].NotAfter
+			d.SealedSize, d.SealedSHA256, d.SealedFor = size, sha, sealing.NotAfter()
 		}})
 	return err
 }
@@ -103,11 +98,11 @@ func (p *Pipeline) payload(ctx context.Context, d exchange.Delivery) (payload, e
 	return payload{packed, size, packedSum}, err
 }
 
-// signerFor finds the key that may sign for the owner: its own, or that of an
+// sealingFor says how a delivery is sealed now, signed as its owner or as an
 // identity that an exception entitles.
-func (p *Pipeline) signerFor(d exchange.Delivery) (s crypto.Signer, ik string, err error) {
+func (p *Pipeline) sealingFor(d exchange.Delivery) (s crypto.Sealing, ik string, err error) {
 	now := p.Now()
-	if s, err = p.Keys.Signer(d.Owner, now); !errors.Is(err, ErrNoKey) {
+	if s, err = p.Keys.Sealing(d.Partner, d.Owner, d.EncryptTo, now); !errors.Is(err, ErrNoKey) {
 		return s, d.Owner, err // a key that must not be used is not got round
 	}
 	for i := range p.Mandates {
@@ -116,12 +111,12 @@ func (p *Pipeline) signerFor(d exchange.Delivery) (s crypto.Signer, ik string, e
 			continue
 		}
 		for _, ik := range m.Signers {
-			if s, other := p.Keys.Signer(ik, now); other == nil {
+			if s, other := p.Keys.Sealing(d.Partner, ik, d.EncryptTo, now); other == nil {
 				return s, ik, nil
 			}
 		}
 	}
-	return crypto.Signer{}, "", err
+	return crypto.Sealing{}, "", err
 }
 
 // An interruptible reader ends when ctx does.

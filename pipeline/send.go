@@ -106,9 +106,8 @@ func (a *attempt) run(ctx context.Context) error {
 	if a.d.State == exchange.Unknown {
 		return a.look(ctx)
 	}
-	if !a.d.SealedFor.IsZero() && now.After(a.d.SealedFor) {
-		return a.move(ctx, exchange.Holding, time.Time{}, exchange.KeyProblem,
-			"the certificate it was encrypted for expired on "+a.d.SealedFor.Format(time.DateOnly)+"; release it to have it sealed anew")
+	if fresh, err := a.fresh(ctx); err != nil || !fresh {
+		return err
 	}
 	// A pair begun in the window is finished within the grace.
 	within := ctx

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -160,12 +161,13 @@ func certificates(paths []string) ([]*x509.Certificate, error) {
 	return out, errors.Join(wrong...)
 }
 
-// Signer returns the key of an identity that is valid at a moment and ends last.
-func (r *ring) Signer(ik string, at time.Time) (crypto.Signer, error) {
+// signer returns the key of an identity that is valid at a moment, not revoked, and
+// ends last.
+func (r *ring) signer(ik string, at time.Time) (crypto.Signer, error) {
 	var best crypto.Signer
 	var fault error
 	for _, own := range r.own[ik] {
-		if err := keys.CheckValidity(own.Certificate, at); err != nil {
+		if err := cmp.Or(keys.CheckValidity(own.Certificate, at), r.directory.CheckRevoked(own.Certificate, at)); err != nil {
 			fault = err
 			continue
 		}
@@ -182,21 +184,25 @@ func (r *ring) Signer(ik string, at time.Time) (crypto.Signer, error) {
 	return best, fmt.Errorf("%w %s", pipeline.ErrNoKey, ik)
 }
 
-// Sealing says how a file is sealed for an IK: by whom, for which certificates
-// and with which algorithms.
-func (r *ring) Sealing(signer crypto.Signer, ik string, at time.Time) (crypto.Sealing, error) {
-	recipient, err := r.directory.ForIK(ik, at)
+// Sealing says how a file is signed as one IK and sealed for another: for which
+// certificates and with which algorithms.
+func (r *ring) Sealing(_, signer, recipient string, at time.Time) (crypto.Sealing, error) {
+	own, err := r.signer(signer, at)
 	if err != nil {
 		return crypto.Sealing{}, err
 	}
-	s := crypto.Sealing{Signer: signer, Recipients: []*x509.Certificate{recipient}, At: at, Legacy: r.legacy[ik]}
-	if slices.ContainsFunc(keys.IKs(signer.Certificate), func(own string) bool { return r.copies[own] }) {
-		s.Recipients = append(s.Recipients, signer.Certificate)
+	cert, err := r.directory.ForIK(recipient, at)
+	if err != nil {
+		return crypto.Sealing{}, err
+	}
+	s := crypto.Sealing{Signer: own, Recipients: []*x509.Certificate{cert}, At: at, Legacy: r.legacy[recipient]}
+	if slices.ContainsFunc(keys.IKs(own.Certificate), func(own string) bool { return r.copies[own] }) {
+		s.Recipients = append(s.Recipients, own.Certificate)
 	}
 	return s, nil
 }
 
 // Opening says how files are opened: with every own key, old ones too.
-func (r *ring) Opening(receivedAt time.Time) crypto.OpenOptions {
+func (r *ring) Opening(_ string, receivedAt time.Time) crypto.OpenOptions {
 	return crypto.OpenOptions{Own: r.all, Directory: r.directory, ReceivedAt: receivedAt, Exceptions: r.exceptions}
 }

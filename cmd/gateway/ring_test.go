@@ -77,15 +77,11 @@ routes: [{mode: test, partner: kasse}]
 	if len(r.own["260500005"]) != 2 || len(r.all) != 2 {
 		t.Errorf("%d keys", len(r.all))
 	}
-	signer, err := r.Signer("260500005", now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := r.Sealing(signer, "260500027", now)
+	s, err := r.Sealing("kasse", "260500005", "260500027", now)
 	if err != nil || len(s.Recipients) != 2 || !s.Recipients[0].Equal(c.insurer.Certificate) || !s.Recipients[1].Equal(c.hospital.Certificate) || s.Legacy != nil {
 		t.Errorf("by override, with a copy for us: %+v, %v", s.Legacy, err)
 	}
-	if s, err = r.Sealing(signer, "109910000", now); err != nil || s.Legacy == nil || s.Legacy.Reason != "reads no PSS" {
+	if s, err = r.Sealing("kasse", "260500005", "109910000", now); err != nil || s.Legacy == nil || s.Legacy.Reason != "reads no PSS" {
 		t.Fatalf("legacy: %+v, %v", s.Legacy, err)
 	}
 	var sealed bytes.Buffer
@@ -99,7 +95,7 @@ routes: [{mode: test, partner: kasse}]
 	if _, err := crypto.SealAs(&sealed, strings.NewReader("hello"), 5, s); !errors.Is(err, crypto.ErrLegacy) {
 		t.Errorf("legacy after its end: %v", err)
 	}
-	if o := r.Opening(now); len(o.Exceptions) != 1 || !o.Exceptions[0].Policy.PKCS1Signature || o.Exceptions[0].Policy.OtherHashes || o.Exceptions[0].IK != "109910000" {
+	if o := r.Opening("kasse", now); len(o.Exceptions) != 1 || !o.Exceptions[0].Policy.PKCS1Signature || o.Exceptions[0].Policy.OtherHashes || o.Exceptions[0].IK != "109910000" {
 		t.Errorf("%+v", o.Exceptions)
 	}
 
@@ -128,11 +124,7 @@ routes: [{mode: test, partner: kasse}]
 	if err != nil {
 		t.Fatal(err)
 	}
-	signer, err = r.Signer("260500005", now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.Sealing(signer, "109910000", now); !errors.Is(err, keys.ErrRevoked) {
+	if _, err := r.Sealing("kasse", "260500005", "109910000", now); !errors.Is(err, keys.ErrRevoked) {
 		t.Errorf("revoked: %v", err)
 	}
 }

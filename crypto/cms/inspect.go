@@ -51,6 +51,17 @@ func (r RecipientID) Names(cert *x509.Certificate) bool {
 	return cert.SerialNumber.Cmp(r.Serial) == 0 && bytes.Equal(cert.RawIssuer, r.RawIssuer)
 }
 
+// Profile is the one whose key transport was used.
+func (r RecipientID) Profile() Profile {
+	if r.Method == transportPKCS1 {
+		return LegacyPKCS1
+	}
+	return SECON
+}
+
+// transportPKCS1 is the Method of the legacy profile.
+const transportPKCS1 = "RSAES-PKCS1-v1_5"
+
 // Inspect reads a file to its end and tells what can be seen without a key: of
 // an enveloped one the recipients and algorithms, of one that is signed and not
 // encrypted also the signer. A file that departs from the structure is a
@@ -202,7 +213,7 @@ func transportName(der []byte) string {
 	case t == rsaalg.TransportOAEP:
 		return "RSAES-OAEP SHA-256"
 	}
-	return "RSAES-PKCS1-v1_5"
+	return transportPKCS1
 }
 
 func signatureName(der []byte) string {

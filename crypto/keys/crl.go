@@ -88,9 +88,9 @@ func (d *Directory) checkCRL(l *x509.RevocationList, ca *x509.Certificate) error
 	return s.chain(ca, 0)
 }
 
-// checkRevoked says whether a CRL names the certificate, revoked at that moment
+// CheckRevoked says whether a CRL names the certificate, revoked at that moment
 // or before.
-func (d *Directory) checkRevoked(cert *x509.Certificate, at time.Time) error {
+func (d *Directory) CheckRevoked(cert *x509.Certificate, at time.Time) error {
 	since, ok := d.revoked[serialKey(cert.RawIssuer, cert.SerialNumber)]
 	if !ok || at.Before(since) {
 		return nil

@@ -186,7 +186,7 @@ func (d *Directory) check(cert *x509.Certificate, along []*x509.Certificate, at 
 	if err := d.checkKey(cert, short); err != nil {
 		return err
 	}
-	if err := d.checkRevoked(cert, at); err != nil {
+	if err := d.CheckRevoked(cert, at); err != nil {
 		return err
 	}
 	s := &search{d: d, along: along, at: at}
@@ -266,7 +266,7 @@ func (s *search) link(cert, parent *x509.Certificate, below int) error {
 	if err := CheckValidity(parent, s.at); err != nil {
 		return err
 	}
-	if err := s.d.checkRevoked(parent, s.at); err != nil {
+	if err := s.d.CheckRevoked(parent, s.at); err != nil {
 		return err
 	}
 	if parent.MaxPathLen > 0 && below > parent.MaxPathLen || parent.MaxPathLenZero && below > 0 {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
@@ -107,4 +109,27 @@ func algorithmName(a packet.PublicKeyAlgorithm) string {
 		return "ElGamal"
 	}
 	return fmt.Sprintf("algorithm %d", a)
+}
+
+// SealedFor reports whether one of the recipients of a message is the subkey for
+// which would be encrypted at a moment. It reads the head of the message alone.
+func SealedFor(src io.Reader, k Key, at time.Time) (bool, error) {
+	e, err := k.copy()
+	if err != nil {
+		return false, err
+	}
+	sub, err := reader(e, at)
+	if err != nil {
+		return false, err
+	}
+	in := &meter{r: src}
+	body, _, err := unarmoured(bufio.NewReader(in))
+	if err != nil {
+		return false, in.or(fmt.Errorf("%w: %w", ErrNoMessage, err))
+	}
+	s := &Structure{}
+	if err := s.read(packet.NewReader(body)); err != nil {
+		return false, in.or(err)
+	}
+	return slices.ContainsFunc(s.Recipients, func(r RecipientID) bool { return r.KeyID == sub.PublicKey.KeyId }), nil
 }

@@ -160,6 +160,63 @@ func (k Key) TakesSEIPDv2(at time.Time) bool {
 	return err == nil && s.SEIPDv2
 }
 
+// CanSign says whether the key may sign at a moment.
+func (k Key) CanSign(at time.Time) error {
+	e, err := k.copy()
+	if err != nil {
+		return err
+	}
+	return checkSigner(e, at)
+}
+
+// CanRead says whether may be encrypted for the key at a moment.
+func (k Key) CanRead(at time.Time) error {
+	e, err := k.copy()
+	if err != nil {
+		return err
+	}
+	_, err = reader(e, at)
+	return err
+}
+
+// reader returns the subkey that is encrypted for.
+func reader(e *openpgp.Entity, at time.Time) (openpgp.Key, error) {
+	sub, err := e.EncryptionKeyWithError(at, config(at))
+	if err != nil {
+		return sub, fmt.Errorf("%w: recipient %s: %w", ErrKey, fingerprint(e), err)
+	}
+	return sub, nil
+}
+
+// NotAfter is when the key ends, or the subkey that is used at that moment for
+// signing (private) or for encrypting (public); zero if they never do.
+func (k Key) NotAfter(at time.Time) time.Time {
+	e, err := k.copy()
+	if err != nil {
+		return time.Time{}
+	}
+	var ends []time.Time
+	end := func(p *packet.PublicKey, s *packet.Signature) {
+		if p != nil && s != nil && s.KeyLifetimeSecs != nil && *s.KeyLifetimeSecs > 0 {
+			ends = append(ends, p.CreationTime.Add(time.Duration(*s.KeyLifetimeSecs)*time.Second).UTC())
+		}
+	}
+	if self, err := e.PrimarySelfSignature(time.Time{}, config(at)); err == nil {
+		end(e.PrimaryKey, self)
+	}
+	sub, ok := e.EncryptionKey(at, config(at))
+	if k.Private() {
+		sub, ok = e.SigningKey(at, config(at))
+	}
+	if ok && sub.PublicKey != e.PrimaryKey {
+		end(sub.PublicKey, sub.SelfSignature)
+	}
+	if len(ends) == 0 {
+		return time.Time{}
+	}
+	return slices.MinFunc(ends, time.Time.Compare)
+}
+
 // checkSigner says whether e can sign at a moment.
 func checkSigner(e *openpgp.Entity, at time.Time) error {
 	s, ok := e.SigningKey(at, config(at))

@@ -95,8 +95,8 @@ func recipients(o SealOptions) ([]*openpgp.Entity, error) {
 		if err != nil {
 			return nil, err
 		}
-		if _, err := e.EncryptionKeyWithError(o.At, config(o.At)); err != nil {
-			return nil, fmt.Errorf("%w: recipient %s: %w", ErrKey, r.Key.Fingerprint(), err)
+		if _, err := reader(e, o.At); err != nil {
+			return nil, err
 		}
 		self, err := e.PrimarySelfSignature(o.At, config(o.At))
 		if err != nil {
