@@ -627,12 +627,11 @@ func (c *checker) readUNH(s edifact.Segment) {
 	c.sequence(s)
 	if v := s.Value(2, 1); len(v) != 4 || !capitals(v) {
 		c.find("G1-015", s.PosOf(2, 1))
-	} else if !slices.Contains(c.rep.Types, c.msg.Type) {
-		if len(c.rep.Types) < maxDistinct {
-			c.rep.Types = append(c.rep.Types, c.msg.Type)
-		} else {
-			c.rep.Truncated = true
-		}
+	} else {
+		c.distinct(&c.rep.Types, c.msg.Type)
+	}
+	if c.msg.Version != "" {
+		c.distinct(&c.rep.Versions, c.msg.Version)
 	}
 }
 
@@ -742,15 +741,27 @@ func (c *checker) readFKT(s edifact.Segment) {
 			c.ik(s, e)
 		}
 	}
-	if v := c.fkt.Sender; len(v) == 9 && digits(v) && !slices.Contains(c.rep.FKTSenders, v) {
-		if len(c.rep.FKTSenders) < maxDistinct {
-			c.rep.FKTSenders = append(c.rep.FKTSenders, v)
-		} else {
-			c.rep.Truncated = true
+	for _, who := range []struct {
+		ik   string
+		list *[]string
+	}{{c.fkt.Sender, &c.rep.FKTSenders}, {c.fkt.Recipient, &c.rep.FKTRecipients}} {
+		if len(who.ik) == 9 && digits(who.ik) {
+			c.distinct(who.list, who.ik)
 		}
 	}
 	if c.rep.Errors+c.rep.Warnings == found && !c.rep.Truncated {
 		c.fktRaw = append(c.fktRaw, s.Raw()...)
+	}
+}
+
+// distinct adds a value to a list of the report that does not have it.
+func (c *checker) distinct(list *[]string, v string) {
+	switch {
+	case slices.Contains(*list, v):
+	case len(*list) < maxDistinct:
+		*list = append(*list, v)
+	default:
+		c.rep.Truncated = true
 	}
 }
 

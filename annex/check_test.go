@@ -72,7 +72,7 @@ func TestCheckGood(t *testing.T) {
 			t.Errorf("%s: envelope %+v", name, e)
 		}
 		if !slices.Equal(rep.Types, []string{"AUFN", "ENTL"}) || rep.Messages != 2 || rep.Segments != 12 || rep.Size != int64(len(in)) ||
-			!slices.Equal(rep.FKTSenders, []string{"260500005"}) || rep.Truncated || rep.Refused != nil {
+			!slices.Equal(rep.FKTSenders, []string{"260500005"}) || len(rep.FKTRecipients) != 1 || len(rep.Versions) != 1 || rep.Truncated || rep.Refused != nil {
 			t.Errorf("%s: %+v", name, rep)
 		}
 	}

@@ -64,14 +64,16 @@ type Refused struct {
 
 // A Report is what [Check] found out about a file.
 type Report struct {
-	Envelope   Envelope
-	Types      []string // message types in order of first appearance
-	Messages   int64    // number of UNH
-	Segments   int64    // all of the file, UNA not counted
-	FHL        int64    // number of FHL segments in messages: more than 0 in answers only
-	Size       int64    // bytes read
-	FKTSenders []string // distinct senders in FKT, in order of first appearance
-	// Truncated tells that Types or FKTSenders hold only the first ones of very
+	Envelope      Envelope
+	Types         []string // message types in order of first appearance
+	Messages      int64    // number of UNH
+	Segments      int64    // all of the file, UNA not counted
+	FHL           int64    // number of FHL segments in messages: more than 0 in answers only
+	Size          int64    // bytes read
+	FKTSenders    []string // distinct senders in FKT, in order of first appearance
+	FKTRecipients []string // distinct recipients in FKT, likewise
+	Versions      []string // distinct message versions in UNH, likewise
+	// Truncated tells that one of these lists holds only the first ones of very
 	// many. Nobody can then say that each of them is allowed.
 	Truncated bool
 

@@ -270,7 +270,11 @@ func (r *reader) checkRoutes(f *File, partners map[string]int) {
 		}
 	}
 	produces := map[int]bool{}
-	seen := covered{}
+	above := newRowsAbove(f.Routes)
+	outboxes := map[string]exchange.Mode{}
+	for _, o := range f.Outboxes {
+		outboxes[o.Name] = o.Mode
+	}
 	for i := range f.Routes {
 		route, path := &f.Routes[i], row("routes", i)
 		at, known := partners[route.Partner]
@@ -293,10 +297,14 @@ func (r *reader) checkRoutes(f *File, partners map[string]int) {
 		if r.broken[i] { // what it takes is not known
 			continue
 		}
-		if by, ok := seen.by(f.Routes, route); ok {
-			r.fault(CodeUnreachable, path, "no file can reach this route, "+r.routesAbove(f, by, r.find(path).Line), "move it up, or remove it")
+		r.checkRoute(route, path, outboxes)
+		if by, ok := above.cover(route); ok {
+			r.fault(CodeUnreachable, path, "no file can reach this route, "+r.routesAbove(f, by, r.find(path).Line)+takeAll(by), "move it up, or remove it")
+		} else if by, ok := above.overlap(route); ok {
+			r.warn(CodeOverlap, path, fmt.Sprintf("some of its files go to %s first, and others of that route do not fit here", r.routesAbove(f, []int{by}, r.find(path).Line)),
+				"narrow one of the two, so that their order does not matter")
 		}
-		seen.add(route, i)
+		above.add(i)
 	}
 	for at := range f.Partners {
 		p, path := &f.Partners[at], row("partners", at)
@@ -337,70 +345,7 @@ func (r *reader) routesAbove(f *File, by []int, from int) string {
 		}
 		words = append(words, fmt.Sprintf("%q (%s)", clip(f.Routes[i].Name), r.line(r.find(row("routes", i)).Line, from)))
 	}
-	if len(by) == 1 {
-		return words[0] + " takes them all"
-	}
-	return strings.Join(words, ", ") + " take them all"
-}
-
-// covered remembers the rows so far by mode and recipient; the empty recipient
-// stands for rows that take every one.
-type covered map[recipient][]int
-
-type recipient struct {
-	mode exchange.Mode
-	ik   string
-}
-
-func (c covered) add(r *exchange.Route, i int) {
-	if len(r.Recipients) == 0 {
-		c[recipient{r.Mode, ""}] = append(c[recipient{r.Mode, ""}], i)
-	}
-	for _, ik := range r.Recipients {
-		c[recipient{r.Mode, ik}] = append(c[recipient{r.Mode, ik}], i)
-	}
-}
-
-// by gives the earlier rows that together take every file that r could take.
-func (c covered) by(routes []exchange.Route, r *exchange.Route) (rows []int, all bool) {
-	takes := func(rows []int) int {
-		for _, i := range rows {
-			if takesTypes(&routes[i], r) {
-				return i
-			}
-		}
-		return -1
-	}
-	if i := takes(c[recipient{r.Mode, ""}]); i >= 0 {
-		return []int{i}, true
-	}
-	for _, ik := range r.Recipients {
-		i := takes(c[recipient{r.Mode, ik}])
-		if i < 0 {
-			return nil, false
-		}
-		if !slices.Contains(rows, i) {
-			rows = append(rows, i)
-		}
-	}
-	return rows, len(rows) > 0
-}
-
-// takesTypes reports whether the earlier row takes every mix of message types
-// that the later one takes.
-func takesTypes(earlier, later *exchange.Route) bool {
-	if len(earlier.Types) == 0 {
-		return true
-	}
-	if len(later.Types) == 0 {
-		return false
-	}
-	for _, t := range later.Types {
-		if !slices.Contains(earlier.Types, t) {
-			return false
-		}
-	}
-	return true
+	return strings.Join(words, ", ")
 }
 
 func (r *reader) checkMandates(f *File) {
@@ -480,6 +425,13 @@ func (r *reader) checkFolders(f *File) {
 			claim(id.Inbox, path)
 		}
 		r.willExist(id.Inbox, path)
+	}
+	for i, x := range f.Routes { // several routes may share one folder for copies
+		path := row("routes", i) + ".copy-to"
+		if other, ok := used[x.CopyTo]; !ok || !strings.HasSuffix(other, ".copy-to") {
+			claim(x.CopyTo, path)
+		}
+		r.willExist(x.CopyTo, path)
 	}
 	servers := map[string]string{}
 	for i, p := range f.Partners {

@@ -25,7 +25,7 @@ func world(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, folder := range []string{
-		"outbox/nord", "outbox/sued", "inbox/nord", "inbox/sued", "state/spool", "keys/partners",
+		"outbox/nord", "outbox/sued", "inbox/nord", "inbox/sued", "state/spool", "state/copies", "keys/partners",
 		"drop/260500049/in", "drop/260500049/out", "drop/put", "drop/get", "taken/quarantine", "partners.d", "bin", "tables/lists", "wrong/lists",
 	} {
 		if err := os.MkdirAll(filepath.Join(dir, folder), 0o700); err != nil {
@@ -172,6 +172,10 @@ func TestFull(t *testing.T) {
 		"route": f.Routes[0].Name == "Fälle" && slices.Equal(f.Routes[0].Recipients, []string{"109910000"}) && slices.Equal(f.Routes[0].Types, []string{"AUFN", "VERL", "ENTL"}) &&
 			f.Routes[0].Mode == exchange.Production && f.Routes[0].Partner == "kasse-a" && f.Routes[0].Kostentraeger == "109910000" &&
 			f.Routes[0].EncryptTo == "260500027" && f.Routes[0].SendTo == "260500038",
+		"route's match": slices.Equal(f.Routes[0].Senders, []string{"260500005"}) && slices.Equal(f.Routes[0].FKTRecipients, []string{"109910000", "260500038"}) &&
+			slices.Equal(f.Routes[0].Versions, []string{"16", "15"}) && slices.Equal(f.Routes[0].Outboxes, []string{"nord"}) && slices.Equal(f.Routes[0].Files, []string{"fall-*", "*.edi"}) &&
+			f.Routes[0].MinSize == 100 && f.Routes[0].MaxSize == 1<<30 && f.Routes[0].From.Equal(time.Date(2026, 1, 1, 0, 0, 0, 0, berlin)) && f.Routes[0].Until.Year() == 2036,
+		"route's action": f.Routes[0].Hold == "contract ends" && f.Routes[0].CopyTo == in("state/copies"),
 		"route defaults": f.Routes[1].Name == "route 2" && f.Routes[1].EncryptTo == "109910000" && f.Routes[1].SendTo == "109910000" && f.Routes[1].Kostentraeger == "",
 
 		"speaks-for": f.SpeaksFor[0].Account == "nord" && f.SpeaksFor[0].Owner == "260500005" && slices.Equal(f.SpeaksFor[0].Physical, []string{"260500027"}) &&

@@ -50,7 +50,7 @@ func Parse(path string, data []byte) (*File, Problems, error) {
 		return nil, nil, err
 	}
 	r := &reader{
-		file: path, dir: filepath.Dir(abs), limit: aliasVisits,
+		file: path, dir: filepath.Dir(abs), limit: aliasVisits, now: time.Now(),
 		stats: map[string]stat{}, profiles: map[string]profile{}, broken: map[int]bool{},
 	}
 	main := r.add(path, data)
@@ -132,7 +132,7 @@ func (r *reader) read() *File {
 	top.rows("partners", func(s *section) { f.Partners = append(f.Partners, s.partner()) })
 	top.rows("routes", func(s *section) {
 		before := len(r.problems)
-		f.Routes = append(f.Routes, s.route(len(f.Routes)+1))
+		f.Routes = append(f.Routes, s.route(len(f.Routes)+1, f.TimeZone))
 		r.broken[len(f.Routes)-1] = !s.sound || len(r.problems) > before
 	})
 	top.rows("speaks-for", func(s *section) { f.SpeaksFor = append(f.SpeaksFor, s.mandate(f.TimeZone)) })
@@ -544,16 +544,45 @@ func (s *section) knownHosts(key string) string {
 	return file
 }
 
-func (s *section) route(number int) exchange.Route {
+func (s *section) route(number int, loc *time.Location) exchange.Route {
 	r := exchange.Route{Name: s.text("name", "route "+strconv.Itoa(number))}
 	r.Recipients = s.iks("recipients", false)
+	r.Senders = s.iks("senders", false)
+	r.FKTRecipients = s.iks("fkt-recipients", false)
 	r.Types = s.texts("types", "a message type", false, s.r.readType)
+	r.Versions = s.texts("versions", "a version", false, s.r.words)
 	r.Mode = s.mode()
+	r.Outboxes = s.texts("outboxes", "the name of an outbox", false, s.r.words)
+	r.Files = s.texts("files", "a pattern", false, s.r.readPattern)
+	r.MinSize = s.size("min-size", 0, 0)
+	r.MaxSize = s.size("max-size", 0, 1)
+	r.From = s.day("from", loc)
+	r.Until = s.day("until", loc)
 	r.Partner = s.need("partner", "the name of a partner")
 	r.Kostentraeger = s.ik("kostentraeger", "")
 	r.EncryptTo = s.ik("encrypt-to", "")
 	r.SendTo = s.ik("send-to", "")
+	r.Hold = s.text("hold", "")
+	r.CopyTo = s.location("copy-to", "")
 	return r
+}
+
+// readPattern reads a pattern for file names.
+func (r *reader) readPattern(n *yaml.Node, path string) (string, bool) {
+	v, ok := r.words(n, path)
+	if !ok {
+		return "", false
+	}
+	_, err := filepath.Match(v, "x")
+	switch {
+	case err != nil:
+		r.at(n, Error, CodeValue, path, fmt.Sprintf("%q is not a pattern", clip(v)), "write one such as rech-*.edi: * any characters, ? one, [ab] one of these")
+	case strings.Contains(v, "/"):
+		r.at(n, Error, CodeValue, path, fmt.Sprintf("%q is a path, a file has a name only", clip(v)), "choose the folder by outboxes")
+	default:
+		return v, true
+	}
+	return "", false
 }
 
 // readType reads a message type, four capital letters.

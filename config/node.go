@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"go.yaml.in/yaml/v3"
@@ -28,6 +29,7 @@ type reader struct {
 	overflow bool
 
 	describe *description // not nil: nothing is read, every key is noted
+	now      time.Time
 	broken   map[int]bool // routes that could not be read completely
 	stats    map[string]stat
 	profiles map[string]profile

@@ -38,6 +38,7 @@ const (
 	CodePermission  Code = "permission"    // a key file that others may read
 	CodeSecret      Code = "secret"        // a secret that is not given by reference, or not there
 	CodeUnreachable Code = "unreachable"   // a route that an earlier one covers
+	CodeOverlap     Code = "overlap"       // two routes that take some files both, and neither all of the other's
 	CodeNoEffect    Code = "no-effect"     // a setting that changes nothing
 	CodeFirstNumber Code = "first-number"  // a partner in production without history needs its first number; Subject names it
 	CodeNoRename    Code = "no-rename"     // a partner who sees files grow under their final name

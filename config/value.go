@@ -243,7 +243,11 @@ func writeDuration(d time.Duration) string {
 
 // size reads bytes with a unit.
 func (s *section) size(key string, def, least int64) int64 {
-	s.note(Field{Key: key, Kind: KindSize, Default: writeSize(def), Least: writeSize(least)})
+	shown := writeSize(def)
+	if def < least {
+		shown = "" // none
+	}
+	s.note(Field{Key: key, Kind: KindSize, Default: shown, Least: writeSize(least)})
 	n := s.take(key)
 	if n == nil {
 		return def

@@ -44,6 +44,7 @@ const (
 	ByPartner        Cause = "partner"           // the partner answered with an error
 	ByHand           Cause = "hand"              // an operator
 	NoRoute          Cause = "no-route"          // no row of the routing table fits
+	ByRoute          Cause = "route"             // its route says so, until an operator releases it
 	NoPartner        Cause = "no-partner"        // its partner is no longer configured
 	NotEntitled      Cause = "not-entitled"      // the account, sender or signer may not speak for this IK
 	KeyProblem       Cause = "key"               // missing, expired, revoked or weak key or certificate

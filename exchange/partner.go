@@ -65,34 +65,6 @@ const (
 	VanishedResend   Vanished = "resend-same-name" // same bytes, name, number and creation time: the repetition that KKS knows
 )
 
-// A Route is one row of the routing table. Empty lists match everything.
-type Route struct {
-	Name          string
-	Recipients    []string // UNB 0010
-	Types         []string // every message type of the file must be listed
-	Mode          Mode
-	Partner       string
-	Kostentraeger string // defaults to the recipient
-	EncryptTo     string // EMPFÄNGER_NUTZER; defaults to the partner's IK
-	SendTo        string // EMPFÄNGER_PHYSIKALISCH; defaults to the partner's IK
-}
-
-// Fits reports whether the row takes a file with this envelope.
-func (r *Route) Fits(e Envelope, m Mode) bool {
-	if r.Mode != m || len(r.Recipients) > 0 && !slices.Contains(r.Recipients, e.Recipient) {
-		return false
-	}
-	if len(r.Types) == 0 {
-		return true
-	}
-	for _, t := range e.Types {
-		if !slices.Contains(r.Types, t) {
-			return false
-		}
-	}
-	return len(e.Types) > 0
-}
-
 // A Mandate is one exception to the rule that account, physical sender, owner,
 // signer and UNB sender are the same IK: who speaks for whom, and how long.
 // Empty lists add nothing.

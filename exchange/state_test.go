@@ -140,22 +140,3 @@ func TestEntitled(t *testing.T) {
 		}
 	}
 }
-
-func TestRouteFits(t *testing.T) {
-	r := Route{Recipients: []string{"109910000"}, Types: []string{"AUFN", "RECH"}, Mode: Test}
-	for _, c := range []struct {
-		e    Envelope
-		m    Mode
-		want bool
-	}{
-		{Envelope{Recipient: "109910000", Types: []string{"AUFN"}}, Test, true},
-		{Envelope{Recipient: "109910000", Types: []string{"AUFN"}}, Production, false},
-		{Envelope{Recipient: "109910000", Types: []string{"AUFN", "ENTL"}}, Test, false},
-		{Envelope{Recipient: "109910011", Types: []string{"AUFN"}}, Test, false},
-		{Envelope{Recipient: "109910000"}, Test, false},
-	} {
-		if got := r.Fits(c.e, c.m); got != c.want {
-			t.Errorf("%v %s: %v", c.e, c.m, got)
-		}
-	}
-}

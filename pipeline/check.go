@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
+	"time"
 
 	"gateway301/annex"
 	"gateway301/exchange"
@@ -51,10 +51,20 @@ func (p *Pipeline) check(ctx context.Context, d exchange.Delivery) error {
 	if wrong != "" {
 		return p.holdWith(ctx, d, env, exchange.NotEntitled, wrong)
 	}
-	route, partner := p.route(env, d.Mode)
+	route, partner := p.route(Question(rep, d, p.Now()))
 	if route == nil {
 		return p.holdWith(ctx, d, env, exchange.NoRoute, fmt.Sprintf("no route for recipient %s, %s, %s; add a row to routes, then release the file",
 			env.Recipient, strings.Join(env.Types, "+"), d.Mode))
+	}
+	if route.Hold != "" && d.Cause != exchange.ByRoute { // released: the cause stands still
+		return p.holdWith(ctx, d, env, exchange.ByRoute, "by route "+route.Name+": "+route.Hold)
+	}
+	if route.CopyTo != "" {
+		named := d
+		named.Owner, named.Envelope = owner, env
+		if err := p.copyOut(ctx, named, route.CopyTo); err != nil {
+			return err
+		}
 	}
 	replaces, err := p.replaces(ctx, d)
 	if err != nil {
@@ -93,14 +103,7 @@ func (p *Pipeline) judgedFor(ctx context.Context, d exchange.Delivery) (*lane, e
 	if err != nil {
 		return nil, err
 	}
-	var fits []string
-	for i := range p.Routes {
-		r := &p.Routes[i]
-		if r.Mode == d.Mode && (len(r.Recipients) == 0 || slices.Contains(r.Recipients, head.Envelope.Recipient)) && !slices.Contains(fits, r.Partner) {
-			fits = append(fits, r.Partner)
-		}
-	}
-	switch len(fits) {
+	switch fits := p.table.Partners(d.Mode, head.Envelope.Recipient); len(fits) {
 	case 0:
 		return nil, nil
 	case 1:
@@ -110,7 +113,7 @@ func (p *Pipeline) judgedFor(ctx context.Context, d exchange.Delivery) (*lane, e
 	if err != nil {
 		return nil, err
 	}
-	_, l := p.route(envelope(rep), d.Mode)
+	_, l := p.route(Question(rep, d, p.Now()))
 	return l, nil
 }
 
@@ -149,13 +152,18 @@ func (p *Pipeline) ownerOf(account string, box Outbox, rep annex.Report) (owner,
 	return "", wrong + "; list the exception under speaks-for, then release the file"
 }
 
-func (p *Pipeline) route(e exchange.Envelope, m exchange.Mode) (*exchange.Route, *lane) {
-	for i := range p.Routes {
-		if r := &p.Routes[i]; r.Fits(e, m) {
-			return r, p.partners[r.Partner]
-		}
+// Question is what routes are asked about a checked file.
+func Question(rep annex.Report, d exchange.Delivery, at time.Time) *exchange.Question {
+	return &exchange.Question{Envelope: envelope(rep), Mode: d.Mode, FKTRecipients: rep.FKTRecipients, Versions: rep.Versions,
+		Outbox: d.Account, File: d.Name, Size: d.Size, At: at}
+}
+
+func (p *Pipeline) route(q *exchange.Question) (*exchange.Route, *lane) {
+	r, _ := p.table.Find(q)
+	if r == nil {
+		return nil, nil
 	}
-	return nil, nil
+	return r, p.partners[r.Partner]
 }
 
 // replaces finds the rejected file that a corrected one of the same name takes the place of.

@@ -132,6 +132,7 @@ type Pipeline struct {
 	Settings
 	partners   map[string]*lane
 	identities map[string]Identity
+	table      *exchange.Table
 	troubles   counter
 	wakes      []chan struct{}
 	more       chan struct{} // something may be due for a free worker of the stations
@@ -156,6 +157,7 @@ func New(s Settings) *Pipeline {
 			l.modes = append(l.modes, r.Mode)
 		}
 	}
+	p.table = exchange.NewTable(s.Routes)
 	for _, id := range s.Identities {
 		p.identities[id.IK] = id
 	}

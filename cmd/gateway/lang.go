@@ -50,6 +50,7 @@ func causeName(c *cobra.Command, cause exchange.Cause) string {
 		exchange.ByPartner:        {"vom Partner", "by the partner"},
 		exchange.ByHand:           {"von Hand", "by hand"},
 		exchange.NoRoute:          {"keine Route", "no route"},
+		exchange.ByRoute:          {"von der Route angehalten", "held by its route"},
 		exchange.NoPartner:        {"Partner nicht mehr eingerichtet", "partner not configured"},
 		exchange.Unfinished:       {"unfertig", "unfinished"},
 		exchange.WrongMode:        {"TEST und ECHT verwechselt", "TEST and ECHT mixed up"},

@@ -330,6 +330,8 @@ func changeByHand(c *cobra.Command, cfg *config.File, ledger *store.Ledger, id i
 		}
 	case written(d):
 		m.By = exchange.Redrafted
+	case d.Cause == exchange.ByRoute: // its route shall know that this was allowed
+		m.By, m.Cause = exchange.Released, exchange.ByRoute
 	default:
 		m.By = exchange.Released
 	}
