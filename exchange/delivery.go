@@ -139,6 +139,9 @@ type Delivery struct {
 	Answers     int64     // id of the delivery that this one answers; 0 when none
 	Replaces    int64     // id of the rejected delivery that this one corrects, or whose good messages it holds; 0 when unknown
 	Draft       []byte    // an answer's decided text, or the messages that are left out of the plain file
+
+	LeasedBy    string    // the node that works on it; empty: none
+	LeasedUntil time.Time // another node may take it over from then on
 }
 
 // HasNumber reports whether a transfer number was allotted.
@@ -157,8 +160,11 @@ type Event struct {
 }
 
 // A Move asks the ledger to move one delivery, guarded by the state it is
-// believed to be in. Change may alter other columns of the row in the same
-// transaction; Drafts are new deliveries created in it.
+// believed to be in and by whose lease it is believed to be under. Change may
+// alter other columns of the row in the same transaction; Drafts are new
+// deliveries created in it.
+//
+// A move ends the row's lease, unless Lease grants the next one.
 type Move struct {
 	ID     int64
 	From   State
@@ -169,4 +175,8 @@ type Move struct {
 	Text   string
 	Change func(*Delivery)
 	Drafts []Delivery
+
+	Holder string // the node that must hold the row's lease; empty: no matter who does
+	Lease  Lease  // what the row is under after the move; zero: none
+	Turn   Turn   // what the node must hold besides; zero: nothing
 }

@@ -29,6 +29,17 @@ func (e *WaitError) Error() string {
 	return "no creation time free before " + e.Until.Format(time.TimeOnly)
 }
 
+// A Lease says which node works on something, and how long nobody else may
+// unless it is prolonged. Whoever lost it changes nothing any more.
+type Lease struct {
+	Node string
+	For  time.Duration
+}
+
+// A Turn is something that one node does at a time, such as sending to one
+// partner, and the node that believes to have it.
+type Turn struct{ Name, Node string }
+
 // A Fetched file is stored here while its original still stands at the partner.
 type Fetched struct {
 	Name     string

@@ -3,6 +3,7 @@ package exchange
 import (
 	"errors"
 	"fmt"
+	"sync"
 )
 
 // A State is where a delivery stands. Its text is stored in the ledger.
@@ -162,13 +163,16 @@ func States() []State {
 // ErrMove is wrapped by the error of [Next].
 var ErrMove = errors.New("move not allowed")
 
+// table is Moves, made once.
+var table = sync.OnceValue(Moves)
+
 // Next tells where a delivery goes from a state by a happening. Noted is
 // allowed everywhere and moves nothing.
 func Next(from State, by Happening) (State, error) {
 	if by == Noted && from != "" {
 		return from, nil
 	}
-	if to, ok := Moves()[from][by]; ok {
+	if to, ok := table()[from][by]; ok {
 		return to, nil
 	}
 	return from, fmt.Errorf("%w: %q cannot happen in state %q", ErrMove, by, from)

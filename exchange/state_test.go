@@ -13,8 +13,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the table in ARCHITECTURE.md")
 
-// table writes Moves as ARCHITECTURE.md shows it.
-func table() string {
+// drawn writes Moves as ARCHITECTURE.md shows it.
+func drawn() string {
 	var b strings.Builder
 	for _, from := range append([]State{""}, States()...) {
 		var parts []string
@@ -58,11 +58,11 @@ func TestArchitectureShowsTheMoves(t *testing.T) {
 	if !ok || !ok2 {
 		t.Fatalf("%s has no place for the table of moves", path)
 	}
-	if shown == table() {
+	if shown == drawn() {
 		return
 	}
 	if *update {
-		if err := os.WriteFile(path, []byte(before+begin+table()+end+after), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(before+begin+drawn()+end+after), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return

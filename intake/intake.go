@@ -113,6 +113,9 @@ func New(o Outbox, spool Spool, ledger Ledger, log zerolog.Logger) (*Intake, err
 	}, nil
 }
 
+// Name is that of the outbox.
+func (i *Intake) Name() string { return i.box.Name }
+
 // Every is the pause between two looks.
 func (i *Intake) Every() time.Duration { return i.box.Every }
 

@@ -35,7 +35,11 @@ func (p *Pipeline) collecting(ctx context.Context, l *lane) error {
 	for !p.stopped() {
 		pause := l.CollectEvery
 		if l.Collect.Open(p.Now(), p.Location) {
-			_, pending, err := p.collect(ctx, l)
+			pending := false
+			_, err := p.inTurn(ctx, collectTurn(l.Name), func(ctx context.Context) (got int, err error) {
+				got, pending, err = p.collect(ctx, l)
+				return got, err
+			})
 			if err != nil && ctx.Err() == nil {
 				p.Log.Error().Str(logPartner, l.Name).Str(logReason, localFault(err)).Msg("collecting: local fault, trying again")
 			}
@@ -55,15 +59,17 @@ func (p *Pipeline) collectSettled(ctx context.Context, l *lane) (int, error) {
 	if !l.Collect.Open(p.Now(), p.Location) {
 		return 0, nil
 	}
-	got, pending, err := p.collect(ctx, l)
-	if err == nil && pending {
-		if err = p.sleep(ctx, steady); err == nil {
-			var more int
-			more, _, err = p.collect(ctx, l)
-			got += more
+	return p.inTurn(ctx, collectTurn(l.Name), func(ctx context.Context) (int, error) {
+		got, pending, err := p.collect(ctx, l)
+		if err == nil && pending {
+			if err = p.sleep(ctx, steady); err == nil {
+				var more int
+				more, _, err = p.collect(ctx, l)
+				got += more
+			}
 		}
-	}
-	return got, err
+		return got, err
+	})
 }
 
 // collect looks at the partner's folder once and takes over what is complete.
@@ -384,7 +390,7 @@ func (c *collector) fromOrder(kind exchange.Kind, f channels.Entry, auf annex.Au
 // take records the row; both halves leave the list. The originals are removed once
 // all is taken.
 func (c *collector) take(ctx context.Context, d exchange.Delivery, text string, originals ...exchange.Fetched) error {
-	d, err := c.p.Ledger.TakeFetched(ctx, d, text, originals)
+	d, err := c.p.Ledger.TakeFetched(ctx, c.p.turn(collectTurn(c.lane.Name)), d, text, originals)
 	if err != nil {
 		return err
 	}

@@ -271,8 +271,8 @@ func (m *mortal) Begin(ctx context.Context, mv exchange.Move, a exchange.Allotme
 	return d, err
 }
 
-func (m *mortal) TakeFetched(ctx context.Context, d exchange.Delivery, text string, originals []exchange.Fetched) (row exchange.Delivery, err error) {
-	err = m.write(exchange.Arrived, func() (err error) { row, err = m.Ledger.TakeFetched(ctx, d, text, originals); return err })
+func (m *mortal) TakeFetched(ctx context.Context, turn exchange.Turn, d exchange.Delivery, text string, originals []exchange.Fetched) (row exchange.Delivery, err error) {
+	err = m.write(exchange.Arrived, func() (err error) { row, err = m.Ledger.TakeFetched(ctx, turn, d, text, originals); return err })
 	return row, err
 }
 

@@ -21,13 +21,19 @@ import (
 type Ledger interface {
 	Apply(ctx context.Context, moves ...exchange.Move) ([]exchange.Delivery, error)
 	Begin(ctx context.Context, m exchange.Move, a exchange.Allotment) (exchange.Delivery, error)
-	TakeFetched(ctx context.Context, d exchange.Delivery, text string, originals []exchange.Fetched) (exchange.Delivery, error)
+	TakeFetched(ctx context.Context, turn exchange.Turn, d exchange.Delivery, text string, originals []exchange.Fetched) (exchange.Delivery, error)
 	FetchedFrom(ctx context.Context, partner string) ([]exchange.Fetched, error)
 	Forget(ctx context.Context, partner string, f exchange.Fetched) error
 
+	Claim(ctx context.Context, lease exchange.Lease, now time.Time, limit int, busy []int64) ([]exchange.Delivery, error)
+	Renew(ctx context.Context, lease exchange.Lease, id int64) error
+	Turn(ctx context.Context, name string, lease exchange.Lease) (bool, error)
+	Abandon(ctx context.Context, node string) error
+	Interrupted(ctx context.Context, limit int) ([]exchange.Delivery, error)
+
 	Delivery(ctx context.Context, id int64) (exchange.Delivery, error)
 	Events(ctx context.Context, delivery int64) ([]exchange.Event, error)
-	Due(ctx context.Context, now time.Time, limit int, busy []int64, states ...exchange.State) ([]exchange.Delivery, error)
+	Due(ctx context.Context, now time.Time, limit int, states ...exchange.State) ([]exchange.Delivery, error)
 	NextToSend(ctx context.Context, now time.Time, partner string, strict bool) (exchange.Delivery, error)
 	NextDue(ctx context.Context, after time.Time) (time.Time, error)
 	OutboundNamed(ctx context.Context, applicationRef string) ([]exchange.Delivery, error)
@@ -66,6 +72,8 @@ type Keys interface {
 
 // An Intake takes files from one outbox.
 type Intake interface {
+	// Name is that of the outbox.
+	Name() string
 	// Scan looks once; pending counts files that are not complete yet.
 	Scan(ctx context.Context) (taken, pending int, err error)
 	// Run looks until ctx ends and calls taken after each take-over.
@@ -125,6 +133,10 @@ type Settings struct {
 	Now        func() time.Time // nil: time.Now
 	Workers    int              // checks, seals and openings at the same time; 0: 2
 	Started    func()           // called by Run after recovery; nil: nothing
+
+	Node     string        // this process, among those that share the ledger; empty: there is no other
+	Shared   bool          // other nodes may work on the same ledger: what one does at a time is done in turns
+	LeaseFor time.Duration // how long a lease holds unless prolonged; 0: a minute
 }
 
 // Pipeline is the road. Use New.
@@ -134,6 +146,7 @@ type Pipeline struct {
 	identities map[string]Identity
 	table      *exchange.Table
 	troubles   counter
+	leases     leases
 	wakes      []chan struct{}
 	more       chan struct{} // something may be due for a free worker of the stations
 	stopping   chan struct{}
@@ -148,7 +161,13 @@ func New(s Settings) *Pipeline {
 	if s.Workers == 0 {
 		s.Workers = 2
 	}
-	p := &Pipeline{Settings: s, partners: map[string]*lane{}, identities: map[string]Identity{}, stopping: make(chan struct{}), more: make(chan struct{}, 1)}
+	if s.Node == "" {
+		s.Node = ours
+	}
+	if s.LeaseFor == 0 {
+		s.LeaseFor = leaseFor
+	}
+	p := &Pipeline{Settings: s, leases: leases{inHand: map[int64]bool{}, turns: map[string]time.Time{}}, partners: map[string]*lane{}, identities: map[string]Identity{}, stopping: make(chan struct{}), more: make(chan struct{}, 1)}
 	for i := range s.Partners {
 		p.partners[s.Partners[i].Name] = &lane{Partner: &s.Partners[i], firstSeen: map[string]sighting{}}
 	}
@@ -194,6 +213,9 @@ func (p *Pipeline) apply(ctx context.Context, moves ...exchange.Move) ([]exchang
 	for i := range moves {
 		if moves[i].At.IsZero() {
 			moves[i].At = p.Now()
+		}
+		if p.leases.holds(moves[i].ID) {
+			moves[i].Holder = p.Node
 		}
 	}
 	rows, err := p.Ledger.Apply(ctx, moves...)

@@ -30,24 +30,16 @@ const idle = time.Minute
 // after a local fault (disk, ledger) a loop waits this long.
 const breather = 5 * time.Second
 
-// Recover moves every attempt that was under way when the last process ended
-// to unknown, so that looking comes first, and lifts the stops of partners
-// whose credential changed. Run and Once begin with it.
+// Recover ends the leases of a process that had our name before us, moves every
+// attempt that nobody works on any more to unknown, so that looking comes first,
+// and lifts the stops of partners whose credential changed. Run and Once begin
+// with it.
 func (p *Pipeline) Recover(ctx context.Context) error {
-	for {
-		rows, err := p.Ledger.Due(ctx, farAway, 100, nil, exchange.Sending)
-		if err != nil {
-			return err
-		}
-		for _, d := range rows {
-			if _, err := p.apply(ctx, exchange.Move{ID: d.ID, From: d.State, By: exchange.Interrupted, Due: p.Now(),
-				Text: "found under way after a restart; looking comes first"}); err != nil {
-				return err
-			}
-		}
-		if len(rows) < 100 {
-			break
-		}
+	if err := p.Ledger.Abandon(ctx, p.Node); err != nil {
+		return err
+	}
+	if _, err := p.interrupted(ctx); err != nil {
+		return err
 	}
 	if err := p.holdPartnerless(ctx); err != nil {
 		return err
@@ -67,9 +59,33 @@ func (p *Pipeline) Recover(ctx context.Context) error {
 	return nil
 }
 
+// interrupted moves attempts that nobody works on any more to unknown.
+func (p *Pipeline) interrupted(ctx context.Context) (int, error) {
+	moved := 0
+	for {
+		rows, err := p.Ledger.Interrupted(ctx, 100)
+		if err != nil {
+			return moved, err
+		}
+		for _, d := range rows {
+			if p.leases.holds(d.ID) { // ours; the ledger could not be told for a while
+				return moved, nil
+			}
+			if _, err := p.apply(ctx, exchange.Move{ID: d.ID, From: d.State, By: exchange.Interrupted, Due: p.Now(), Holder: d.LeasedBy,
+				Text: "found under way, and nobody works on it; looking comes first"}); err != nil && !errors.Is(err, exchange.ErrMoved) {
+				return moved, err
+			}
+			moved++
+		}
+		if len(rows) < 100 {
+			return moved, nil
+		}
+	}
+}
+
 // holdPartnerless holds what no lane would ever ask for: its partner's row is gone.
 func (p *Pipeline) holdPartnerless(ctx context.Context) error {
-	rows, err := p.Ledger.Due(ctx, farAway, math.MaxInt32, nil, exchange.Sealed, exchange.Unknown)
+	rows, err := p.Ledger.Due(ctx, farAway, math.MaxInt32, exchange.Sealed, exchange.Unknown)
 	if err != nil {
 		return err
 	}
@@ -132,8 +148,16 @@ func (p *Pipeline) watch(ctx context.Context, in Intake) error {
 		case <-ctx.Done():
 		}
 	}()
-	if err := in.Run(ctx, p.wake); err != nil && ctx.Err() == nil {
-		return err
+	for ctx.Err() == nil {
+		if _, err := p.inTurn(ctx, IntakeTurn(in.Name()), func(ctx context.Context) (int, error) { return 0, in.Run(ctx, p.wake) }); err != nil && ctx.Err() == nil {
+			if !p.Shared {
+				return err
+			}
+			p.Log.Error().Str("outbox", in.Name()).Str(logReason, localFault(err)).Msg("local fault, trying again")
+		}
+		if err := p.sleep(ctx, p.LeaseFor/3); err != nil { // another node takes from it
+			return nil
+		}
 	}
 	return nil
 }
@@ -198,7 +222,7 @@ func (p *Pipeline) Once(ctx context.Context) error {
 		worked := 0
 		faults = nil
 		for i, in := range p.Intakes {
-			n, err := p.drain(ctx, in)
+			n, err := p.inTurn(ctx, IntakeTurn(in.Name()), func(ctx context.Context) (int, error) { return p.drain(ctx, in) })
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -287,8 +311,7 @@ func (p *Pipeline) stations(ctx context.Context) (int, error) {
 	)
 	for {
 		if failed == nil && ctx.Err() == nil && !p.stopped() && len(busy) < p.Workers {
-			rows, err := p.Ledger.Due(ctx, p.Now(), p.Workers-len(busy), busy,
-				exchange.Taken, exchange.Drafted, exchange.Routed, exchange.Received, exchange.Opened, exchange.Handing)
+			rows, err := p.Ledger.Claim(ctx, p.lease(), p.Now(), p.Workers-len(busy), busy)
 			failed = err
 			for _, d := range rows {
 				busy = append(busy, d.ID)
@@ -329,14 +352,16 @@ func without(ids []int64, id int64) []int64 {
 
 // station does the step that is due for d.
 func (p *Pipeline) station(ctx context.Context, d exchange.Delivery) error {
+	within, release := p.keepLease(ctx, d.ID)
+	defer release()
 	var err error
 	switch _, configured := p.partners[d.Partner]; {
 	case !configured && d.Partner != "":
 		err = p.hold(ctx, d, exchange.NoPartner, noPartner(d))
 	default:
-		err = p.step(ctx, d)
+		err = p.step(within, d)
 	}
-	if err == nil || ctx.Err() != nil || errors.Is(err, exchange.ErrMoved) {
+	if err == nil || ctx.Err() != nil || errors.Is(err, exchange.ErrMoved) || errors.Is(context.Cause(within), errLost) {
 		return nil
 	}
 	if errors.Is(err, errPartMissing) {

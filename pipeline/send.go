@@ -38,6 +38,10 @@ func (l *lane) kennung(m exchange.Mode) string {
 
 // send works off what is due for a partner and returns how many attempts it made.
 func (p *Pipeline) send(ctx context.Context, l *lane) (int, error) {
+	return p.inTurn(ctx, sendTurn(l.Name), func(ctx context.Context) (int, error) { return p.sendAll(ctx, l) })
+}
+
+func (p *Pipeline) sendAll(ctx context.Context, l *lane) (int, error) {
 	if l.doubt {
 		if err := p.resolve(ctx, l); err != nil {
 			return 0, err
@@ -62,7 +66,10 @@ func (p *Pipeline) send(ctx context.Context, l *lane) (int, error) {
 		}
 		a := attempt{p: p, lane: l, d: d}
 		switch err := a.run(ctx); {
-		case errors.Is(err, exchange.ErrMoved): // an operator or an answer was faster: what is due now is read anew
+		case errors.Is(err, exchange.ErrMoved): // an operator, an answer or another node was faster: what is due now is read anew
+			if ctx.Err() != nil {
+				return attempts, ctx.Err()
+			}
 		case err != nil:
 			l.doubt = true
 			return attempts, err
@@ -73,12 +80,12 @@ func (p *Pipeline) send(ctx context.Context, l *lane) (int, error) {
 // resolve moves an attempt whose end could not be recorded to unknown. A lane
 // makes one attempt at a time, so none is under way when this is called.
 func (p *Pipeline) resolve(ctx context.Context, l *lane) error {
-	rows, err := p.Ledger.Due(ctx, farAway, math.MaxInt32, nil, exchange.Sending)
+	rows, err := p.Ledger.Due(ctx, farAway, math.MaxInt32, exchange.Sending)
 	if err != nil {
 		return err
 	}
 	for _, d := range rows {
-		if d.Partner != l.Name {
+		if d.Partner != l.Name || d.LeasedBy != p.Node {
 			continue
 		}
 		if _, err := p.apply(ctx, exchange.Move{ID: d.ID, From: d.State, By: exchange.Interrupted, Due: p.Now(),
@@ -120,6 +127,8 @@ func (a *attempt) run(ctx context.Context) error {
 	if err != nil || !begun {
 		return err
 	}
+	within, release := a.p.keepLease(within, a.d.ID)
+	defer release()
 	proof, err := a.put(within)
 	if errors.Is(err, context.DeadlineExceeded) && context.Cause(within) == errWindowOver {
 		err = errWindowOver
@@ -134,7 +143,7 @@ var errWindowOver = errors.New("window and grace are over")
 // line is used from here on.
 func (a *attempt) begin(ctx context.Context) (bool, error) {
 	m := exchange.Move{ID: a.d.ID, From: a.d.State, By: exchange.Begun, At: a.p.Now(), Due: a.p.Now(),
-		Change: func(d *exchange.Delivery) { d.Attempt++ }}
+		Lease: a.p.lease(), Turn: a.p.turn(sendTurn(a.lane.Name)), Change: func(d *exchange.Delivery) { d.Attempt++ }}
 	names := map[string]bool{}
 	a.again = a.d.HasNumber() // not by Attempt: an operator's release counts attempts anew
 	if !a.again {
@@ -207,6 +216,7 @@ func (a *attempt) put(ctx context.Context) (string, error) {
 // publishing records the intent to publish: after this, only looking can tell.
 func (a *attempt) publishing(ctx context.Context) error {
 	rows, err := a.p.apply(ctx, exchange.Move{ID: a.d.ID, From: exchange.Sending, By: exchange.Publishing, Due: a.p.Now(),
+		Lease: a.p.lease(), Turn: a.p.turn(sendTurn(a.lane.Name)),
 		Change: func(d *exchange.Delivery) { d.Published = true }})
 	if err == nil {
 		a.d = rows[0]

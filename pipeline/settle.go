@@ -7,11 +7,26 @@ import (
 	"gateway301/exchange"
 )
 
-// settle ends the waiting for answers whose period has passed.
+// settle ends the waiting for answers whose period has passed, and finds the
+// attempts that another node has left behind. One node does this at a time.
 func (p *Pipeline) settle(ctx context.Context) (int, error) {
+	return p.inTurn(ctx, schedules, func(ctx context.Context) (int, error) {
+		found := 0
+		if p.Shared {
+			var err error
+			if found, err = p.interrupted(ctx); err != nil {
+				return found, err
+			}
+		}
+		settled, err := p.periods(ctx)
+		return found + settled, err
+	})
+}
+
+func (p *Pipeline) periods(ctx context.Context) (int, error) {
 	settled := 0
 	for {
-		rows, err := p.Ledger.Due(ctx, p.Now(), 100, nil, exchange.Delivered)
+		rows, err := p.Ledger.Due(ctx, p.Now(), 100, exchange.Delivered)
 		if err != nil || len(rows) == 0 {
 			return settled, err
 		}

@@ -18,8 +18,8 @@ import (
 // the error wraps [exchange.ErrExhausted]; without a free creation time it is a [*exchange.WaitError].
 func (l *Ledger) Begin(ctx context.Context, m exchange.Move, a exchange.Allotment) (exchange.Delivery, error) {
 	var d exchange.Delivery
-	err := l.transaction(ctx, func(tx *sql.Tx) error {
-		row, err := one(ctx, tx, "id = ?", m.ID)
+	err := l.transaction(ctx, func(ctx context.Context, tx querier) error {
+		row, err := one(ctx, tx, "id = ?"+tx.speaks().lock, m.ID)
 		if err != nil {
 			return err
 		}
@@ -52,8 +52,11 @@ func (l *Ledger) Begin(ctx context.Context, m exchange.Move, a exchange.Allotmen
 	return d, err
 }
 
-func allotNumber(ctx context.Context, tx *sql.Tx, d exchange.Delivery, a exchange.Allotment) (number int, skipped []int, err error) {
+func allotNumber(ctx context.Context, tx querier, d exchange.Delivery, a exchange.Allotment) (number int, skipped []int, err error) {
 	key := []any{d.Physical, d.Partner, string(d.Mode)}
+	if err := alone(ctx, tx, "number", d.Partner, string(d.Mode)); err != nil { // names of all senders stand in one folder
+		return 0, nil, err
+	}
 	next, err := counter(ctx, tx, `SELECT next FROM transfer_counter WHERE physical = ? AND partner = ? AND mode = ?`, a.First, key...)
 	if err != nil {
 		return 0, nil, err
@@ -68,7 +71,7 @@ func allotNumber(ctx context.Context, tx *sql.Tx, d exchange.Delivery, a exchang
 			skipped = append(skipped, number)
 			continue
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO transfer_counter (physical, partner, mode, next) VALUES (?, ?, ?, ?)
+		_, err := tx.exec(ctx, `INSERT INTO transfer_counter (physical, partner, mode, next) VALUES (?, ?, ?, ?)
 			ON CONFLICT (physical, partner, mode) DO UPDATE SET next = excluded.next`, append(key, next)...)
 		return number, skipped, err
 	}
@@ -77,8 +80,8 @@ func allotNumber(ctx context.Context, tx *sql.Tx, d exchange.Delivery, a exchang
 
 // unfinished returns the transfer names that own deliveries to the partner
 // hold on to: those with an attempt behind them and no proof yet.
-func unfinished(ctx context.Context, tx *sql.Tx, d exchange.Delivery) (map[string]bool, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT transfer_name FROM delivery WHERE partner = ? AND mode = ? AND transfer_name <> ''
+func unfinished(ctx context.Context, tx querier, d exchange.Delivery) (map[string]bool, error) {
+	rows, err := tx.query(ctx, `SELECT transfer_name FROM delivery WHERE partner = ? AND mode = ? AND transfer_name <> ''
 		AND direction = 'out' AND state IN ('sealed', 'sending', 'unknown', 'held')`, d.Partner, string(d.Mode))
 	if err != nil {
 		return nil, err
@@ -96,9 +99,12 @@ func unfinished(ctx context.Context, tx *sql.Tx, d exchange.Delivery) (map[strin
 }
 
 // allotStamp allots the creation time; shared tells that the one before has the same.
-func allotStamp(ctx context.Context, tx *sql.Tx, d exchange.Delivery, a exchange.Allotment) (stamp string, shared bool, err error) {
+func allotStamp(ctx context.Context, tx querier, d exchange.Delivery, a exchange.Allotment) (stamp string, shared bool, err error) {
+	if err := alone(ctx, tx, "stamp", d.Owner, a.Verfahren); err != nil {
+		return "", false, err
+	}
 	var last string
-	err = tx.QueryRowContext(ctx, `SELECT last FROM creation_time WHERE owner = ? AND verfahren = ?`, d.Owner, a.Verfahren).Scan(&last)
+	err = scalar(ctx, tx, []any{&last}, `SELECT last FROM creation_time WHERE owner = ? AND verfahren = ?`, d.Owner, a.Verfahren)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return "", false, err
 	}
@@ -109,7 +115,7 @@ func allotStamp(ctx context.Context, tx *sql.Tx, d exchange.Delivery, a exchange
 	if !wait.IsZero() {
 		return "", false, &exchange.WaitError{Until: wait}
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO creation_time (owner, verfahren, last) VALUES (?, ?, ?)
+	_, err = tx.exec(ctx, `INSERT INTO creation_time (owner, verfahren, last) VALUES (?, ?, ?)
 		ON CONFLICT (owner, verfahren) DO UPDATE SET last = excluded.last`, d.Owner, a.Verfahren, stamp)
 	return stamp, stamp == last, err
 }

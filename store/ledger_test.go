@@ -1,338 +1,97 @@
-package store
+package store_test
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"gateway301/exchange"
+	"gateway301/store"
+	"gateway301/store/storetest"
 )
 
-func open(t *testing.T) *Ledger {
-	t.Helper()
-	l, err := Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	return l
-}
+func TestSQLite(t *testing.T) { storetest.Run(t, storetest.SQLite) }
 
-var noon = time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)
+func TestPostgres(t *testing.T) { storetest.Run(t, storetest.Postgres) }
 
-func file(n int) exchange.Delivery {
-	return exchange.Delivery{
-		Intake: fmt.Sprintf("20261102T120000-%012d", n), Direction: exchange.Out, Kind: exchange.File,
-		TakenAt: noon, Due: noon, Account: "nord", Name: fmt.Sprintf("file%d.edi", n), Mode: exchange.Production,
-		Partner: "kasse", Owner: "260500005", Physical: "260500005",
-		Envelope: exchange.Envelope{Sender: "260500005", Recipient: "109910000", Reference: fmt.Sprintf("%05d", n), ApplicationRef: fmt.Sprintf("KRH%08d", n), Types: []string{"AUFN", "RECH"}},
-	}
-}
-
-func take(t *testing.T, l *Ledger, d exchange.Delivery) exchange.Delivery {
-	t.Helper()
-	d, err := l.Take(t.Context(), d, exchange.TookOver, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
-}
-
-func move(t *testing.T, l *Ledger, d exchange.Delivery, by exchange.Happening) exchange.Delivery {
-	t.Helper()
-	out, err := l.Apply(t.Context(), exchange.Move{ID: d.ID, From: d.State, By: by, At: noon, Due: noon})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out[0]
-}
-
-func sealed(t *testing.T, l *Ledger, n int) exchange.Delivery {
-	t.Helper()
-	return move(t, l, move(t, l, take(t, l, file(n)), exchange.RouteFound), exchange.WasSealed)
-}
-
-func allotment() exchange.Allotment {
-	return exchange.Allotment{
-		Verfahren: "EKRH0", First: 998,
-		Name:   func(n int) string { return fmt.Sprintf("EKRH0%03d", n) },
-		Stands: func(string) bool { return false },
-		Stamp: func(taken time.Time, last string) (string, time.Time, error) {
-			return max(taken.Format(exchange.Stamp), last), time.Time{}, nil
-		},
-	}
-}
-
-func begin(ctx context.Context, l *Ledger, d exchange.Delivery, a exchange.Allotment) (exchange.Delivery, error) {
-	return l.Begin(ctx, exchange.Move{ID: d.ID, From: exchange.Sealed, By: exchange.Begun, At: noon,
-		Change: func(d *exchange.Delivery) { d.Attempt++ }}, a)
-}
-
-func TestRowComesBackAsWritten(t *testing.T) {
-	l := open(t)
-	want := file(1)
-	want.Draft, want.Published, want.AnswerBy = []byte{0, 1}, true, noon.Add(time.Hour)
-	want = take(t, l, want)
-	got, err := l.Delivery(t.Context(), want.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Times come back as the same instants.
-	for _, p := range []*time.Time{&want.TakenAt, &want.Due, &want.Changed, &want.AnswerBy} {
-		*p = p.Local()
-	}
-	if g, w := fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", want); g != w {
-		t.Errorf("got  %s\nwant %s", g, w)
-	}
-}
-
-func TestTakeIsIdempotent(t *testing.T) {
-	l := open(t)
-	a, b := take(t, l, file(1)), take(t, l, file(1))
-	if a.ID != b.ID {
-		t.Errorf("the same intake got rows %d and %d", a.ID, b.ID)
-	}
-}
-
-func TestMoveIsGuarded(t *testing.T) {
-	l := open(t)
-	d := take(t, l, file(1))
-	move(t, l, d, exchange.RouteFound)
-	_, err := l.Apply(t.Context(), exchange.Move{ID: d.ID, From: exchange.Taken, By: exchange.RouteFound, At: noon})
-	if !errors.Is(err, exchange.ErrMoved) {
-		t.Errorf("a second move from the same state: %v", err)
-	}
-	_, err = l.Apply(t.Context(), exchange.Move{ID: d.ID, From: exchange.Routed, By: exchange.Proven, At: noon})
-	if !errors.Is(err, exchange.ErrMove) {
-		t.Errorf("a move that the table lacks: %v", err)
-	}
-}
-
-func TestMovesOfOneApplyStandOrFallTogether(t *testing.T) {
-	l := open(t)
-	a, b := take(t, l, file(1)), take(t, l, file(2))
-	_, err := l.Apply(t.Context(),
-		exchange.Move{ID: a.ID, From: exchange.Taken, By: exchange.RouteFound, At: noon},
-		exchange.Move{ID: b.ID, From: exchange.Sealed, By: exchange.Begun, At: noon})
-	if !errors.Is(err, exchange.ErrMoved) {
-		t.Fatal(err)
-	}
-	if got, _ := l.Delivery(t.Context(), a.ID); got.State != exchange.Taken {
-		t.Errorf("the first move stood although the second failed: %s", got.State)
-	}
-	if e, _ := l.Events(t.Context(), a.ID); len(e) != 1 {
-		t.Errorf("%d events, want the take-over alone", len(e))
-	}
-}
-
-func TestDraftsGetReferencesInOrder(t *testing.T) {
-	l := open(t)
-	in := take(t, l, file(1))
-	draft := exchange.Delivery{Intake: "a1", Direction: exchange.Out, Kind: exchange.Answer, TakenAt: noon, Mode: exchange.Test,
-		Envelope: exchange.Envelope{Sender: "109910000", Recipient: "260500005"}}
-	second := draft
-	second.Intake = "a2"
-	if _, err := l.Apply(t.Context(), exchange.Move{ID: in.ID, From: exchange.Taken, By: exchange.Noted, At: noon, Drafts: []exchange.Delivery{draft, second}}); err != nil {
-		t.Fatal(err)
-	}
-	rows, err := l.Deliveries(t.Context(), Filter{States: []exchange.State{exchange.Drafted}})
-	if err != nil || len(rows) != 2 {
-		t.Fatal(rows, err)
-	}
-	for i, want := range []string{"00001", "00002"} {
-		if rows[i].Envelope.Reference != want || rows[i].Answers != in.ID {
-			t.Errorf("draft %d: reference %s, answers %d", i, rows[i].Envelope.Reference, rows[i].Answers)
-		}
-	}
-}
-
-func TestADraftIsMadeOnce(t *testing.T) {
-	l := open(t)
-	in := take(t, l, file(1))
-	draft := exchange.Delivery{Intake: "a1", Direction: exchange.Out, Kind: exchange.Answer, TakenAt: noon}
-	for range 2 {
-		if _, err := l.Apply(t.Context(), exchange.Move{ID: in.ID, From: exchange.Taken, By: exchange.Noted, At: noon, Drafts: []exchange.Delivery{draft}}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if rows, err := l.Deliveries(t.Context(), Filter{States: []exchange.State{exchange.Drafted}}); err != nil || len(rows) != 1 {
-		t.Error(rows, err)
-	}
-}
-
-func TestNumbersWrapAndPassOverWhatIsInUse(t *testing.T) {
-	l := open(t)
-	a := allotment()
-	var got []string
-	for n := range 4 {
-		d, err := begin(t.Context(), l, sealed(t, l, n), a)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got = append(got, d.TransferName)
-		if n == 0 { // proven: its number is free again, once nothing stands there
-			move(t, l, d, exchange.Proven)
-		}
-	}
-	if s := strings.Join(got, " "); s != "EKRH0998 EKRH0999 EKRH0000 EKRH0001" {
-		t.Errorf("allotted %s", s)
-	}
-	a.Stands = func(name string) bool { return name == "EKRH0003" }
-	two := sealed(t, l, 10)
-	if d, err := begin(t.Context(), l, two, a); err != nil || d.TransferName != "EKRH0002" {
-		t.Fatal(d.TransferName, err)
-	}
-	four, err := begin(t.Context(), l, sealed(t, l, 11), a)
-	if err != nil || four.TransferName != "EKRH0004" {
-		t.Fatal(four.TransferName, err)
-	}
-	events, _ := l.Events(t.Context(), four.ID)
-	if text := events[len(events)-1].Text; !strings.Contains(text, "003") {
-		t.Errorf("the number passed over is not recorded: %q", text)
-	}
-}
-
-func TestNumbersExhausted(t *testing.T) {
-	l := open(t)
-	a := allotment()
-	a.Stands = func(string) bool { return true }
-	d := sealed(t, l, 1)
-	if _, err := begin(t.Context(), l, d, a); !errors.Is(err, exchange.ErrExhausted) {
-		t.Fatal(err)
-	}
-	if got, _ := l.Delivery(t.Context(), d.ID); got.State != exchange.Sealed || got.HasNumber() {
-		t.Errorf("a failed allotment left traces: %s %q", got.State, got.TransferName)
-	}
-}
-
-func TestNumberIsKeptOnRetry(t *testing.T) {
-	l := open(t)
-	d, err := begin(t.Context(), l, sealed(t, l, 1), allotment())
-	if err != nil {
-		t.Fatal(err)
-	}
-	first := d
-	d = move(t, l, d, exchange.LineFailed)
-	other := allotment()
-	other.Stands = func(string) bool { return true } // our own earlier attempt may stand there
-	d, err = begin(t.Context(), l, d, other)
-	if err != nil || d.TransferName != first.TransferName || d.Created != first.Created || d.Attempt != 2 {
-		t.Errorf("retry: %s %s attempt %d, %v; first was %s %s", d.TransferName, d.Created, d.Attempt, err, first.TransferName, first.Created)
-	}
-}
-
-func TestOccupiedCreationTimeWaits(t *testing.T) {
-	l := open(t)
-	a := allotment()
-	a.Stamp = func(time.Time, string) (string, time.Time, error) { return "", noon.Add(time.Second), nil }
-	_, err := begin(t.Context(), l, sealed(t, l, 1), a)
-	if wait, ok := errors.AsType[*exchange.WaitError](err); !ok || !wait.Until.Equal(noon.Add(time.Second)) {
-		t.Fatal(err)
-	}
-	var n int
-	if err := l.read.QueryRow(`SELECT count(*) FROM transfer_counter`).Scan(&n); err != nil || n != 0 {
-		t.Errorf("a number was used up by a delivery that waits (%d, %v)", n, err)
-	}
-}
-
-func TestNextToSendKeepsOrder(t *testing.T) {
-	l := open(t)
-	next := func(strict bool) string {
-		d, err := l.NextToSend(t.Context(), noon, "kasse", strict)
-		if errors.Is(err, exchange.ErrNotFound) {
-			return "none"
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		return d.Envelope.Reference
-	}
-	five, four := sealed(t, l, 5), sealed(t, l, 4)
-	if got := next(true); got != "00004" {
-		t.Errorf("strict: %s", got)
-	}
-	if got := next(false); got != "00005" {
-		t.Errorf("off: %s", got)
-	}
-	// 00004 waits for a retry: strictly, 00005 waits with it.
-	if _, err := l.Apply(t.Context(), exchange.Move{ID: four.ID, From: exchange.Sealed, By: exchange.Postponed, At: noon, Due: noon.Add(time.Hour)}); err != nil {
-		t.Fatal(err)
-	}
-	if got := next(true); got != "none" {
-		t.Errorf("overtook: %s", got)
-	}
-	wrap := sealed(t, l, 99999)
-	_ = move(t, l, five, exchange.Holding)
-	if got := next(true); got != "99999" {
-		t.Errorf("99999 comes before 00004: %s", got)
-	}
-	_ = move(t, l, wrap, exchange.Holding)
-	take(t, l, file(77)) // not yet read: might be a predecessor
-	if got := next(true); got != "none" {
-		t.Errorf("overtook a file not yet read: %s", got)
-	}
-}
+func TestMain(m *testing.M) { storetest.Main(m) }
 
 func TestOneWriterAtATime(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ledger.db")
-	l, err := Open(t.Context(), path)
+	l, err := store.Open(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(t.Context(), path); !errors.Is(err, ErrLocked) {
+	if _, err := store.Open(t.Context(), path); !errors.Is(err, store.ErrLocked) {
 		t.Errorf("a second writer: %v", err)
 	}
-	take(t, l, file(1))
-	r, err := OpenReadOnly(path)
+	storetest.Take(t, l, 1)
+	r, err := store.OpenReadOnly(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	if rows, err := r.Deliveries(t.Context(), Filter{Name: "file1.edi"}); err != nil || len(rows) != 1 {
+	if rows, err := r.Deliveries(t.Context(), store.Filter{Name: "file1.edi"}); err != nil || len(rows) != 1 {
 		t.Error(rows, err)
 	}
 	l.Close()
-	l, err = Open(t.Context(), path)
+	l, err = store.Open(t.Context(), path)
 	if err != nil {
 		t.Fatal("after a close: ", err)
 	}
 	l.Close()
-	if _, err := OpenReadOnly(path + ".not"); !errors.Is(err, ErrNoLedger) {
+	if _, err := store.OpenReadOnly(path + ".not"); !errors.Is(err, store.ErrNoLedger) {
 		t.Error(err)
 	}
 }
 
-func TestSumAddsUp(t *testing.T) {
-	l := open(t)
-	take(t, l, file(1))
-	sealed(t, l, 2)
-	sealed(t, l, 3)
-	sum, err := l.Sum(t.Context(), exchange.Out)
-	if err != nil || sum[exchange.Taken] != 1 || sum[exchange.Sealed] != 2 {
-		t.Error(sum, err)
-	}
+func TestCommandsBesideAService(t *testing.T) {
+	t.Run("SQLite", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "ledger.db")
+		service, err := store.Open(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer service.Close()
+		command, err := store.OpenBeside(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer command.Close()
+		storetest.Beside(t, service, command)
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		dsn := storetest.DSN(t)
+		service, err := store.OpenPostgres(t.Context(), dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer service.Close()
+		if _, err := store.OpenPostgresAlone(t.Context(), dsn); !errors.Is(err, store.ErrLocked) {
+			t.Errorf("alone beside a service: %v", err)
+		}
+		command, err := store.OpenPostgresBeside(t.Context(), dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer command.Close()
+		storetest.Beside(t, service, command)
+		if err := service.Close(); err != nil {
+			t.Error(err)
+		}
+		alone, err := store.OpenPostgresAlone(t.Context(), dsn)
+		if err != nil {
+			t.Fatal("after the service has ended: ", err)
+		}
+		alone.Close()
+	})
 }
 
-func TestFetchedIsRememberedUntilForgotten(t *testing.T) {
-	l := open(t)
-	f := exchange.Fetched{Name: "EKRH0001", Size: 12, Modified: noon, SHA256: "ab"}
-	d := exchange.Delivery{Intake: "in1", Direction: exchange.In, Kind: exchange.Pair, Account: "kasse", TakenAt: noon, Due: noon}
-	d, err := l.TakeFetched(t.Context(), d, "", []exchange.Fetched{f})
-	if err != nil || d.State != exchange.Received {
-		t.Fatal(d.State, err)
-	}
-	got, err := l.FetchedFrom(t.Context(), "kasse")
-	if err != nil || len(got) != 1 || got[0].Delivery != d.ID || !got[0].Modified.Equal(noon) {
-		t.Fatal(got, err)
-	}
-	if err := l.Forget(t.Context(), "kasse", f); err != nil {
-		t.Fatal(err)
-	}
-	if got, _ = l.FetchedFrom(t.Context(), "kasse"); len(got) != 0 {
-		t.Error("not forgotten")
+func TestErrorsNameNoPassword(t *testing.T) {
+	for _, dsn := range []string{"postgres://u:geheim@127.0.0.1:1/db?connect_timeout=1", "host=127.0.0.1 port=1 password=geheim dbname=db connect_timeout=1", "geheim geheim"} {
+		_, err := store.OpenPostgresBeside(t.Context(), dsn)
+		if err == nil || strings.Contains(err.Error(), "geheim") {
+			t.Errorf("%v", err)
+		}
 	}
 }

@@ -2,9 +2,9 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -31,7 +31,7 @@ type Filter struct {
 
 // Deliveries returns the rows that fit, oldest first.
 func (l *Ledger) Deliveries(ctx context.Context, f Filter) ([]exchange.Delivery, error) {
-	where, args := []string{"1"}, []any{}
+	where, args := []string{"1 = 1"}, []any{}
 	add := func(cond string, v ...any) { where, args = append(where, cond), append(args, v...) }
 	if f.Direction != "" {
 		add("direction = ?", string(f.Direction))
@@ -46,16 +46,16 @@ func (l *Ledger) Deliveries(ctx context.Context, f Filter) ([]exchange.Delivery,
 		stem := strings.TrimSuffix(f.Name, ".AUF")
 		add("(name = ? OR transfer_name = ? OR application_ref = ? OR intake = ?)", f.Name, stem, f.Name, f.Name)
 	}
-	limit := -1
-	if f.Limit > 0 {
-		limit = f.Limit
+	limit := f.Limit
+	if limit <= 0 {
+		limit = math.MaxInt32
 	}
 	return query(ctx, l.read, "id IN (SELECT id FROM delivery WHERE "+strings.Join(where, " AND ")+" ORDER BY id DESC LIMIT ?) ORDER BY id", append(args, limit)...)
 }
 
 // Events returns a delivery's history, oldest first.
 func (l *Ledger) Events(ctx context.Context, delivery int64) ([]exchange.Event, error) {
-	rows, err := l.read.QueryContext(ctx, `SELECT id, delivery, at, what, from_state, to_state, attempt, cause, text FROM event WHERE delivery = ? ORDER BY id`, delivery)
+	rows, err := l.read.query(ctx, `SELECT id, delivery, at, what, from_state, to_state, attempt, cause, text FROM event WHERE delivery = ? ORDER BY id`, delivery)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (l *Ledger) Events(ctx context.Context, delivery int64) ([]exchange.Event, 
 // Sum counts the deliveries of a direction by state. Every delivery is in
 // exactly one, so the values add up to all that was ever taken over.
 func (l *Ledger) Sum(ctx context.Context, dir exchange.Direction) (map[exchange.State]int, error) {
-	rows, err := l.read.QueryContext(ctx, `SELECT state, count(*) FROM delivery WHERE direction = ? GROUP BY state`, string(dir))
+	rows, err := l.read.query(ctx, `SELECT state, count(*) FROM delivery WHERE direction = ? GROUP BY state`, string(dir))
 	if err != nil {
 		return nil, err
 	}
@@ -91,12 +91,11 @@ func (l *Ledger) Sum(ctx context.Context, dir exchange.Direction) (map[exchange.
 	return sum, rows.Err()
 }
 
-// Due returns up to limit deliveries in one of states whose step is due at
-// now, longest due first, leaving out those in busy.
-func (l *Ledger) Due(ctx context.Context, now time.Time, limit int, busy []int64, states ...exchange.State) ([]exchange.Delivery, error) {
-	args := append(anys(states), now.UnixNano())
-	args = append(args, anys(busy)...)
-	return query(ctx, l.read, "state IN ("+marks(len(states))+") AND due <= ? AND id NOT IN ("+marks(len(busy))+") ORDER BY due, id LIMIT ?", append(args, limit)...)
+// Due returns up to limit deliveries in one of states whose step is due at now,
+// longest due first.
+func (l *Ledger) Due(ctx context.Context, now time.Time, limit int, states ...exchange.State) ([]exchange.Delivery, error) {
+	args := append(anys(states), now.UnixNano(), limit)
+	return query(ctx, l.read, "state IN ("+marks(len(states))+") AND due <= ? ORDER BY due, id LIMIT ?", args...)
 }
 
 // NextToSend returns the delivery whose turn it is at a partner: one whose
@@ -113,7 +112,7 @@ func (l *Ledger) NextToSend(ctx context.Context, now time.Time, partner string, 
 		what += ` AND (state = 'unknown' OR kind = 'answer' OR NOT EXISTS (
 			SELECT 1 FROM delivery p WHERE p.direction = 'out' AND p.sender = d.sender AND p.recipient = d.recipient AND p.mode = d.mode
 				AND p.state IN ('routed', 'sealed', 'sending', 'unknown') AND p.id <> d.id
-				AND (CAST(d.reference AS INTEGER) - CAST(p.reference AS INTEGER) + 99999) % 99999 BETWEEN 1 AND 9999)
+				AND (d.seq - p.seq + 99999) % 99999 BETWEEN 1 AND 9999)
 			AND NOT EXISTS (SELECT 1 FROM delivery t WHERE t.state = 'taken' AND t.account = d.account))`
 	}
 	return one(ctx, l.read, what+` ORDER BY state = 'unknown' DESC, id LIMIT 1`, partner, now.UnixNano())
@@ -122,7 +121,7 @@ func (l *Ledger) NextToSend(ctx context.Context, now time.Time, partner string, 
 // NextDue returns the earliest due time later than after, zero when there is none.
 func (l *Ledger) NextDue(ctx context.Context, after time.Time) (time.Time, error) {
 	var t time.Time
-	err := l.read.QueryRowContext(ctx, `SELECT min(due) FROM delivery WHERE due > ?`, after.UnixNano()).Scan(nanos{&t})
+	err := scalar(ctx, l.read, []any{nanos{&t}}, `SELECT min(due) FROM delivery WHERE due > ?`, after.UnixNano())
 	return t, err
 }
 
@@ -164,33 +163,37 @@ func (l *Ledger) TakenFrom(ctx context.Context, account, fingerprint string) (ex
 // HasHistory reports whether a transfer number was ever allotted towards partner.
 func (l *Ledger) HasHistory(ctx context.Context, partner string) (bool, error) {
 	var n int
-	err := l.read.QueryRowContext(ctx, `SELECT count(*) FROM transfer_counter WHERE partner = ?`, partner).Scan(&n)
+	err := scalar(ctx, l.read, []any{&n}, `SELECT count(*) FROM transfer_counter WHERE partner = ?`, partner)
 	return n > 0, err
 }
 
-// TakeFetched is [Ledger.Take] for what a collector brought: the same
+// TakeFetched is [Ledger.TakeInTurn] for what a collector brought: the same
 // transaction remembers the originals until [Ledger.Forget] is told that they
 // are gone.
-func (l *Ledger) TakeFetched(ctx context.Context, d exchange.Delivery, text string, originals []exchange.Fetched) (exchange.Delivery, error) {
-	err := l.transaction(ctx, func(tx *sql.Tx) error {
+func (l *Ledger) TakeFetched(ctx context.Context, turn exchange.Turn, d exchange.Delivery, text string, originals []exchange.Fetched) (row exchange.Delivery, err error) {
+	err = l.transaction(ctx, func(ctx context.Context, tx querier) error {
+		if err := inTurn(ctx, tx, turn); err != nil {
+			return err
+		}
 		var err error
-		if d, err = insert(ctx, tx, d, exchange.Arrived, text); err != nil {
+		if row, _, err = insert(ctx, tx, d, exchange.Arrived, text); err != nil {
 			return err
 		}
 		for _, f := range originals {
-			if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO fetched (partner, name, size, modified, sha256, delivery) VALUES (?, ?, ?, ?, ?, ?)`,
-				d.Account, f.Name, f.Size, f.Modified.UnixNano(), f.SHA256, d.ID); err != nil {
+			if _, err := tx.exec(ctx, `INSERT INTO fetched (partner, name, size, modified, sha256, delivery) VALUES (?, ?, ?, ?, ?, ?)
+				ON CONFLICT (partner, name, size, modified) DO UPDATE SET sha256 = excluded.sha256, delivery = excluded.delivery`,
+				d.Account, f.Name, f.Size, f.Modified.UnixNano(), f.SHA256, row.ID); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	return d, err
+	return row, err
 }
 
 // FetchedFrom returns what still stands at the partner although it is stored here.
 func (l *Ledger) FetchedFrom(ctx context.Context, partner string) ([]exchange.Fetched, error) {
-	rows, err := l.read.QueryContext(ctx, `SELECT name, size, modified, sha256, delivery FROM fetched WHERE partner = ?`, partner)
+	rows, err := l.read.query(ctx, `SELECT name, size, modified, sha256, delivery FROM fetched WHERE partner = ?`, partner)
 	if err != nil {
 		return nil, err
 	}
@@ -208,21 +211,32 @@ func (l *Ledger) FetchedFrom(ctx context.Context, partner string) ([]exchange.Fe
 
 // Forget drops the memory of an original that is gone from the partner.
 func (l *Ledger) Forget(ctx context.Context, partner string, f exchange.Fetched) error {
-	_, err := l.write.ExecContext(ctx, `DELETE FROM fetched WHERE partner = ? AND name = ? AND size = ? AND modified = ?`,
+	_, err := l.execute(ctx, `DELETE FROM fetched WHERE partner = ? AND name = ? AND size = ? AND modified = ?`,
 		partner, f.Name, f.Size, f.Modified.UnixNano())
 	return err
 }
 
+// execute runs one statement in a transaction of its own and returns how many
+// rows it changed.
+func (l *Ledger) execute(ctx context.Context, statement string, args ...any) (n int64, err error) {
+	err = l.transaction(ctx, func(ctx context.Context, tx querier) error {
+		n, err = tx.exec(ctx, statement, args...)
+		return err
+	})
+	return n, err
+}
+
 // StopPartner records a stop, replacing an earlier one.
 func (l *Ledger) StopPartner(ctx context.Context, s exchange.Stop) error {
-	_, err := l.write.ExecContext(ctx, `INSERT OR REPLACE INTO partner_stop (partner, at, cause, text, credential) VALUES (?, ?, ?, ?, ?)`,
+	_, err := l.execute(ctx, `INSERT INTO partner_stop (partner, at, cause, text, credential) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (partner) DO UPDATE SET at = excluded.at, cause = excluded.cause, text = excluded.text, credential = excluded.credential`,
 		s.Partner, s.At.UnixNano(), string(s.Cause), s.Text, s.Credential)
 	return err
 }
 
 // Stopped returns the partners that are stopped, by name.
 func (l *Ledger) Stopped(ctx context.Context) (map[string]exchange.Stop, error) {
-	rows, err := l.read.QueryContext(ctx, `SELECT partner, at, cause, text, credential FROM partner_stop`)
+	rows, err := l.read.query(ctx, `SELECT partner, at, cause, text, credential FROM partner_stop`)
 	if err != nil {
 		return nil, err
 	}
@@ -240,11 +254,7 @@ func (l *Ledger) Stopped(ctx context.Context) (map[string]exchange.Stop, error) 
 
 // ResumePartner lifts a stop. It reports whether there was one.
 func (l *Ledger) ResumePartner(ctx context.Context, partner string) (bool, error) {
-	res, err := l.write.ExecContext(ctx, `DELETE FROM partner_stop WHERE partner = ?`, partner)
-	if err != nil {
-		return false, err
-	}
-	n, err := res.RowsAffected()
+	n, err := l.execute(ctx, `DELETE FROM partner_stop WHERE partner = ?`, partner)
 	return n > 0, err
 }
 

@@ -1,11 +1,14 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"gateway301/exchange"
@@ -74,7 +77,7 @@ func (w words) Scan(v any) error {
 }
 
 // columns lists every column but the id, in the order of queries.
-func columns() []column {
+var columns = sync.OnceValue(func() []column {
 	type D = exchange.Delivery
 	return []column{
 		text("intake", func(d *D) *string { return &d.Intake }),
@@ -126,7 +129,21 @@ func columns() []column {
 		{"draft",
 			func(d *D) any { return &d.Draft },
 			func(d *D) any { return d.Draft }},
+		{"seq",
+			func(*D) any { return new(int64) },
+			func(d *D) any { return sequence(d.Envelope.Reference) }},
+		text("leased_by", func(d *D) *string { return &d.LeasedBy }),
+		moment("leased_until", func(d *D) *time.Time { return &d.LeasedUntil }),
 	}
+})
+
+// sequence is a reference as a number, 0 if it is none.
+func sequence(reference string) int64 {
+	n, err := strconv.ParseInt(reference, 10, 64)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
 }
 
 func names() []string {
@@ -145,17 +162,20 @@ func values(d *exchange.Delivery) []any {
 	return out
 }
 
-// A querier is a database or a transaction.
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
-
 // query returns the deliveries that fit what, which may end in ORDER BY and LIMIT.
 func query(ctx context.Context, q querier, what string, args ...any) ([]exchange.Delivery, error) {
-	rows, err := q.QueryContext(ctx, "SELECT id, "+strings.Join(names(), ", ")+" FROM delivery d WHERE "+what, args...)
+	rows, err := q.query(ctx, "SELECT "+all()+" FROM delivery d WHERE "+what, args...)
 	if err != nil {
 		return nil, err
 	}
+	return scan(rows)
+}
+
+// all names what scan expects.
+var all = sync.OnceValue(func() string { return "id, " + strings.Join(names(), ", ") })
+
+// scan reads whole rows of deliveries.
+func scan(rows *sql.Rows) ([]exchange.Delivery, error) {
 	defer rows.Close()
 	var out []exchange.Delivery
 	cols := columns()
@@ -184,37 +204,69 @@ func one(ctx context.Context, q querier, what string, args ...any) (exchange.Del
 	return rows[0], nil
 }
 
-func insert(ctx context.Context, tx *sql.Tx, d exchange.Delivery, by exchange.Happening, text string) (exchange.Delivery, error) {
+// insert writes a new row. One whose intake identity is known stands as it is,
+// and known tells so.
+func insert(ctx context.Context, tx querier, d exchange.Delivery, by exchange.Happening, text string) (row exchange.Delivery, known bool, err error) {
 	to, err := exchange.Next("", by)
 	if err != nil {
-		return d, err
+		return d, false, err
 	}
 	d.State, d.Changed = to, d.TakenAt
 	cols := names()
-	res, err := tx.ExecContext(ctx, "INSERT INTO delivery ("+strings.Join(cols, ", ")+") VALUES (?"+strings.Repeat(", ?", len(cols)-1)+")", values(&d)...)
+	err = scalar(ctx, tx, []any{&d.ID}, "INSERT INTO delivery ("+strings.Join(cols, ", ")+") VALUES ("+marks(len(cols))+") ON CONFLICT (intake) DO NOTHING RETURNING id", values(&d)...)
+	if errors.Is(err, sql.ErrNoRows) {
+		d, err = one(ctx, tx, "intake = ?", d.Intake)
+		return d, true, err
+	}
 	if err != nil {
-		return d, err
+		return d, false, err
 	}
-	if d.ID, err = res.LastInsertId(); err != nil {
-		return d, err
-	}
-	return d, record(ctx, tx, d, by, "", d.TakenAt, d.Cause, text)
+	return d, false, record(ctx, tx, d, by, "", d.TakenAt, d.Cause, text)
 }
 
-func update(ctx context.Context, tx *sql.Tx, d exchange.Delivery, from exchange.State) error {
-	res, err := tx.ExecContext(ctx, "UPDATE delivery SET "+strings.Join(names(), " = ?, ")+" = ? WHERE id = ? AND state = ?",
-		append(values(&d), d.ID, string(from))...)
-	if err != nil {
-		return err
+// update writes what differs from before, guarded by state and holder. Columns
+// that stay cost nothing: every index that a statement names is written anew.
+func update(ctx context.Context, tx querier, before exchange.Delivery, d *exchange.Delivery, lease exchange.Lease) error {
+	var set []string
+	var args []any
+	for _, c := range columns() {
+		if c.name == "leased_until" {
+			continue
+		}
+		if v := c.store(d); !same(v, c.store(&before)) {
+			set, args = append(set, c.name+" = ?"), append(args, v)
+		}
 	}
-	if n, err := res.RowsAffected(); err != nil || n != 1 {
-		return errors.Join(exchange.ErrMoved, err)
+	switch {
+	case lease.Node != "":
+		clock, now := tx.speaks().now()
+		set, args = append(set, "leased_until = "+clock+" + ?"), append(append(args, now...), int64(lease.For))
+	case before.LeasedBy != "" && d.LeasedBy == "":
+		set = append(set, "leased_until = NULL")
+		d.LeasedUntil = time.Time{}
+	case len(set) == 0:
+		return nil
 	}
-	return nil
+	n, err := tx.exec(ctx, "UPDATE delivery SET "+strings.Join(set, ", ")+" WHERE id = ? AND state = ? AND leased_by = ?",
+		append(args, d.ID, string(before.State), before.LeasedBy)...)
+	if err == nil && n != 1 {
+		err = exchange.ErrMoved
+	}
+	return err
 }
 
-func record(ctx context.Context, tx *sql.Tx, d exchange.Delivery, by exchange.Happening, from exchange.State, at time.Time, cause exchange.Cause, text string) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO event (delivery, at, what, from_state, to_state, attempt, cause, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+// same compares two values as they are stored.
+func same(a, b any) bool {
+	x, bytesA := a.([]byte)
+	y, bytesB := b.([]byte)
+	if bytesA || bytesB {
+		return bytes.Equal(x, y)
+	}
+	return a == b
+}
+
+func record(ctx context.Context, tx querier, d exchange.Delivery, by exchange.Happening, from exchange.State, at time.Time, cause exchange.Cause, text string) error {
+	_, err := tx.exec(ctx, `INSERT INTO event (delivery, at, what, from_state, to_state, attempt, cause, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 		d.ID, at.UnixNano(), string(by), string(from), string(d.State), d.Attempt, string(cause), text)
 	return err
 }

@@ -285,7 +285,7 @@ func newQueueChange(name, short string, resendFlag bool) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		ledger, err := store.OpenBeside(cfg.Ledger)
+		ledger, err := store.OpenBeside(c.Context(), cfg.Ledger)
 		if err != nil {
 			return err
 		}
@@ -372,7 +372,7 @@ func newPartnerCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		ledger, err := store.OpenBeside(cfg.Ledger)
+		ledger, err := store.OpenBeside(c.Context(), cfg.Ledger)
 		if err != nil {
 			return err
 		}
