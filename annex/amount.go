@@ -64,6 +64,43 @@ func parseAmount(b []byte) (amount, bool) {
 	return amount{big: &d}, err == nil
 }
 
+// shortAmount is parseAmount for the common ones: up to eight characters with two
+// digits behind the comma and no sign. word is the first eight bytes, the first one
+// lowest, of which n count. Others are not ok.
+func shortAmount(word uint64, n int) (cents int64, ok bool) {
+	if uint(n-4) > 8-4 {
+		return 0, false
+	}
+	w := word << (8 * (8 - uint(n))) // the last character in the highest byte
+	comma := w >> 40 & 0xff
+	w = w&0xffff_0000_0000_0000 | w&0xff_ffff_ffff<<8 | 0x3030303030303030>>(8*uint(n-1))
+	return int64(eightDigits(w)), comma == ',' && allDigits(w)
+}
+
+// shortCount is parseCount for up to eight characters, likewise; others, and what is
+// no number, are not ok.
+func shortCount(word uint64, n int) (count int64, ok bool) {
+	if uint(n-1) > 8-1 {
+		return 0, false
+	}
+	w := word<<(8*(8-uint(n))) | 0x3030303030303030>>(8*uint(n))
+	return int64(eightDigits(w)), allDigits(w)
+}
+
+// allDigits reports whether each byte of a word is a digit.
+func allDigits(w uint64) bool {
+	const zeros, sixes, high = 0x3030303030303030, 0x0606060606060606, 0xf0f0f0f0f0f0f0f0
+	return w&high == zeros && (w+sixes)&high == zeros
+}
+
+// eightDigits is the number that eight digits make, the first in the lowest byte.
+func eightDigits(w uint64) uint64 {
+	w -= 0x3030303030303030
+	w = (w*10 + w>>8) & 0x00ff00ff00ff00ff // two digits a lane
+	w = (w*100 + w>>16) & 0x0000ffff0000ffff
+	return (w*10000 + w>>32) & 0xffffffff
+}
+
 // parseCount reads a whole number.
 func parseCount(b []byte) amount {
 	var n int64
@@ -111,6 +148,26 @@ func (a amount) times(n amount) amount {
 		return amount{cents: a.cents * (n.cents / 100)}
 	}
 	d := a.decimal().Mul(n.decimal())
+	return amount{big: &d}
+}
+
+// addShort adds cents times count, both of up to eight digits, unless the sum has
+// become too large for that.
+func (a *amount) addShort(cents, count int64) bool {
+	sum := a.cents + cents*count
+	if a.big != nil || sum >= mostCents<<16 || sum <= -mostCents<<16 || count >= mostCount {
+		return false
+	}
+	a.cents = sum
+	return true
+}
+
+// amountOf is a whole number as an amount.
+func amountOf(count int64) amount {
+	if count < mostCount {
+		return amount{cents: 100 * count}
+	}
+	d := decimal.NewFromInt(count)
 	return amount{big: &d}
 }
 

@@ -138,8 +138,9 @@ type checker struct {
 	faults []*edifact.EnvelopeError // of the step being read
 	before edifact.Kind             // kind of the step before
 
-	k    *content   // stages 2 and 3
-	proc *Procedure // as in the options, or that of § 301
+	k       *content   // stages 2 and 3
+	element byte       // separator in force
+	proc    *Procedure // as in the options, or that of § 301
 
 	fileError bool  // an error that rejects the whole file
 	framing   bool  // what is reported now is a fault of the envelope, not of the message
@@ -148,15 +149,20 @@ type checker struct {
 	resumed   bool  // likewise the reference of the next UNH
 	cutTold   bool  // 10006 was reported
 
-	unb      bool // UNB was read
-	msg      MessageInfo
-	version  string // of the message before
-	expected int64  // number of the next UNH
-	inBody   bool   // between UNH and UNT of a message with UNH
-	bad      bool   // the present message is in rep.Refused
-	fkt      Geschaeftsvorfall
-	fktRaw   []byte // the segment behind fkt if it was found well, else empty
-	counts   tally
+	unb       bool // UNB was read
+	msg       MessageInfo
+	version   string // of the message before
+	reference []byte // of the present message, while msg does not have it
+	unh       []byte // what followed the reference of the last one that was well
+	msgType   string // its type
+	unhPlan   known
+	expected  int64 // number of the next UNH
+	inBody    bool  // between UNH and UNT of a message with UNH
+	first     bool  // nothing has followed UNH yet
+	bad       bool  // the present message is in rep.Refused
+	fkt       Geschaeftsvorfall
+	fktRaw    []byte // the segment behind fkt if it was found well, else empty
+	counts    tally
 }
 
 func newChecker(r io.Reader, o CheckOptions) *checker {
@@ -166,12 +172,9 @@ func newChecker(r io.Reader, o CheckOptions) *checker {
 	if o.Refused <= 0 {
 		o.Refused = defaultRefused
 	}
-	c := &checker{o: o, rules: make(map[string]Rule), in: counter{r: r}, expected: 1, proc: o.Procedure}
+	c := &checker{o: o, rules: o.Tables.ruleOf(), in: counter{r: r}, expected: 1, proc: o.Procedure}
 	if c.proc == nil {
 		c.proc = krh()
-	}
-	for _, rule := range o.Tables.Rules() {
-		c.rules[rule.Code] = rule
 	}
 	c.k = newContent(c, o.Tables)
 	c.w = edifact.NewWalker(&c.in, edifact.Options{MaxSegment: o.MaxSegment}, func(e *edifact.EnvelopeError) {
@@ -183,16 +186,21 @@ func newChecker(r io.Reader, o CheckOptions) *checker {
 // run walks through the file. The end of the data is no error.
 func (c *checker) run(ctx context.Context) error {
 	for n := 0; ; n++ {
+		for c.inBody { // nearly always
+			s, ok := c.w.Body()
+			if !ok {
+				break
+			}
+			c.rep.Segments++
+			c.body(s)
+			if n++; n%pollSteps == 0 && ctx.Err() != nil {
+				return ctx.Err()
+			}
+		}
 		if n%pollSteps == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
 		step, err := c.w.Next()
-		if err == nil && step.Kind == edifact.KindBody && len(c.faults) == 0 && c.inBody && step.Message > 0 { // nearly always
-			c.rep.Segments++
-			c.before = edifact.KindBody
-			c.body(step.Segment, step.SegmentInMessage)
-			continue
-		}
 		if n == 0 {
 			c.advice()
 		}
@@ -235,6 +243,7 @@ func (c *checker) step(step edifact.Step) {
 		} else {
 			c.k.forget()
 		}
+		c.unh = c.unh[:0]
 		c.expected = 1
 	case edifact.KindUNH:
 		c.close(s.Pos())
@@ -244,10 +253,10 @@ func (c *checker) step(step edifact.Step) {
 		}
 	case edifact.KindBody:
 		if c.inBody && step.Message > 0 {
-			c.body(step.Segment, step.SegmentInMessage)
+			c.body(step.Segment)
 		}
 	case edifact.KindUNT:
-		if c.inBody && step.SegmentInMessage == 2 && c.proc.FKT {
+		if c.inBody && c.first && c.proc.FKT {
 			c.find("G1-021", s.Pos())
 		}
 		c.arity(s, 2)
@@ -616,7 +625,25 @@ func (c *checker) readUNH(s edifact.Segment) {
 	c.rep.Messages++
 	c.bad = false
 	c.counts.reset()
-	c.msg = MessageInfo{Message: c.rep.Messages, Reference: show(s.Value(1, 1)), Type: c.known(s.Value(2, 1)), Version: c.sameVersion(s.Value(2, 2))}
+	c.first = true
+	raw := s.Raw()
+	if len(raw) > lenUNH && raw[3] == c.element && len(c.o.Checks) == 0 && string(raw[lenUNH-1:]) == string(c.unh) { // but for its reference as the one before
+		if n, ok := shortCount(pack(raw[4:lenUNH-1]), lenUNH-5); ok && n == c.expected && n <= maxUNH && !c.resumed {
+			c.expected++
+			c.msg = MessageInfo{Message: c.rep.Messages, Type: c.msgType, Version: c.version}
+			c.reference = append(c.reference[:0], raw[4:lenUNH-1]...)
+			c.k.start(c.unhPlan)
+			return
+		}
+	}
+	c.unh = c.unh[:0]
+	c.element = c.w.Reader().Separators().Element
+	c.msg = MessageInfo{Message: c.rep.Messages, Type: c.known(s.Value(2, 1)), Version: c.sameVersion(s.Value(2, 2))}
+	c.reference = append(c.reference[:0], s.Value(1, 1)...)
+	if len(c.o.Checks) > 0 {
+		c.name()
+	}
+	found := c.rep.Errors + c.rep.Warnings
 	c.k.begin(s)
 	if s.Elements() < 2 {
 		c.find("10031", s.Pos())
@@ -632,6 +659,20 @@ func (c *checker) readUNH(s edifact.Segment) {
 	}
 	if c.msg.Version != "" {
 		c.distinct(&c.rep.Versions, c.msg.Version)
+	}
+	if c.rep.Errors+c.rep.Warnings == found && len(c.k.pending) == 0 && c.k.plan != nil && len(raw) > lenUNH && raw[3] == c.element && raw[lenUNH-1] == c.element {
+		c.unh = append(c.unh, raw[lenUNH-1:]...)
+		c.msgType, c.unhPlan = c.msg.Type, known{c.k.plan, c.k.memory}
+	}
+}
+
+// lenUNH is the length of UNH+00001+.
+const lenUNH = 10
+
+// name makes the reference of the message a text, which a good one does not need.
+func (c *checker) name() {
+	if c.msg.Message > 0 && c.msg.Reference == "" {
+		c.msg.Reference = show(c.reference)
 	}
 }
 
@@ -664,7 +705,7 @@ func (c *checker) sequence(s edifact.Segment) {
 	case !digits(v):
 		c.find("10032", s.PosOf(1, 1))
 	default:
-		if got, _ := strconv.ParseInt(string(v), 10, 64); got != c.expected && !c.resumed {
+		if got, _ := shortCount(pack(v), len(v)); got != c.expected && !c.resumed {
 			c.find("10060", s.PosOf(1, 1), string(v), fmt.Sprintf("%05d", c.expected))
 		}
 	}
@@ -676,14 +717,17 @@ func (c *checker) sequence(s edifact.Segment) {
 func (c *checker) resync(s edifact.Segment) {
 	c.resumed = false
 	c.expected++
-	if v := s.Value(1, 1); len(v) == 5 && digits(v) {
-		got, _ := strconv.ParseInt(string(v), 10, 64)
-		c.expected = got + 1
+	if v := s.Value(1, 1); len(v) == 5 {
+		if got, ok := shortCount(pack(v), len(v)); ok {
+			c.expected = got + 1
+		}
 	}
 }
 
-// body looks at a segment between UNH and UNT, the n-th of its message.
-func (c *checker) body(s edifact.Segment, n int64) {
+// body looks at a segment between UNH and UNT.
+func (c *checker) body(s edifact.Segment) {
+	first := c.first
+	c.first = false
 	tag := binary.LittleEndian.Uint32(s.Raw()) & 0xffffff // a tag and what ends it are four bytes
 	fkt := tag == keyFKT && c.proc.FKT
 	if fkt || len(c.o.Checks) > 0 {
@@ -692,7 +736,7 @@ func (c *checker) body(s edifact.Segment, n int64) {
 	switch {
 	case fkt:
 		c.readFKT(s)
-	case n == 2 && c.proc.FKT:
+	case first && c.proc.FKT:
 		c.find("G1-021", s.Pos())
 	case tag == keyFHL:
 		c.rep.FHL++
@@ -852,6 +896,7 @@ func (c *checker) add(f Finding, at edifact.Pos) {
 
 // enter is add for a finding of the Geschäftsvorfall fkt.
 func (c *checker) enter(f Finding, at edifact.Pos, fkt Geschaeftsvorfall, position int) {
+	c.name()
 	f.Official = digits(f.Code)
 	f.Message, f.Reference, f.Type = c.msg.Message, c.msg.Reference, c.msg.Type
 	f.Segment, f.Position = at.Tag, position
@@ -1014,14 +1059,19 @@ func (t *tally) of(tag string) int {
 	return t.more[tag]
 }
 
-// A counter counts the bytes that pass through it.
+// A counter counts the bytes that pass through it, and sees whether there is a
+// control character among them.
 type counter struct {
-	r io.Reader
-	n int64
+	r       io.Reader
+	n       int64
+	control bool
 }
 
 func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
-	c.n += int64(max(n, 0))
+	if n > 0 && n <= len(p) {
+		c.n += int64(n)
+		c.control = c.control || control(p[:n])
+	}
 	return n, err
 }

@@ -616,6 +616,22 @@ func TestCheckDoesNotAllocatePerSegment(t *testing.T) {
 	}
 }
 
+// Nor does the good case allocate for every message, or for every stay.
+func TestCheckDoesNotAllocatePerMessage(t *testing.T) {
+	o := thorough(t)
+	allocs := func(messages int) float64 {
+		in := benchFile(messages)
+		return testing.AllocsPerRun(3, func() {
+			if rep, _ := check(t, in, o); rep.Verdict != Accepted {
+				t.Fatal(rep.Findings)
+			}
+		})
+	}
+	if few, many := allocs(100), allocs(10_000); many > few+50 {
+		t.Errorf("%.0f allocations for 100 messages, %.0f for 10000", few, many)
+	}
+}
+
 // Whatever the bytes: no panic, bounded findings, the same result however they
 // arrive, and nothing accepted that a second look at the envelope would reject.
 func FuzzCheck(f *testing.F) {

@@ -15,8 +15,13 @@ import (
 type content struct {
 	c     *checker
 	day   int // of the tables
-	plans map[string]*plan
+	plans map[string]known
 	plan  *plan // of the present message; nil: none, so stages 2 and 3 are not checked
+	memory
+	last struct { // the plan that was looked for last
+		typ, version uint64
+		known
+	}
 
 	at        int // row of the segment before; -1 in front of FKT
 	count     [maxRows]int32
@@ -24,7 +29,15 @@ type content struct {
 	groups    int32
 	owed      uint64 // rows that were passed over although they must be there
 	owedAt    [maxRows]edifact.Pos
-	values    []edifact.Value
+	seg       edifact.Segment // being judged
+	cuts      [64]extent
+	released  bool            // seg holds release characters
+	values    []edifact.Value // its values then, what it is without them, and its marks
+	raw       []byte
+	marks     []uint64
+	crowded   bool // it has values behind the last component of an element
+	entgelt   entgelt
+	fall      int64 // running number of the Geschäftsvorfall
 	falls     fall
 	seed      maphash.Seed
 	seen      set  // Geschäftsvorfälle of the file
@@ -35,8 +48,11 @@ type content struct {
 	errors  int       // in pending
 	stage1  bool      // stage 1 failed for the message
 
-	line  line // of the segment
-	fixed bool // o.VersionDate is set
+	line    line  // of the segment
+	fixed   bool  // o.VersionDate is set
+	codeDay int32 // on which codes must be valid; 0: any
+
+	measure bool // in tests: every segment as if there had been none before
 
 	unchecked bool // a check of stage 4 did not do its work
 }
@@ -47,6 +63,12 @@ type pending struct {
 	at       edifact.Pos
 	fkt      Geschaeftsvorfall
 	position int
+}
+
+// A known plan is one that was looked for, with what is remembered along with it.
+type known struct {
+	plan *plan // nil: there is none
+	memory
 }
 
 // A fall is what rules across segments must know of one Geschäftsvorfall.
@@ -64,7 +86,7 @@ type fall struct {
 const maxFalls = 1 << 17
 
 func newContent(c *checker, t *Tables) *content {
-	k := &content{c: c, plans: make(map[string]*plan), seed: maphash.MakeSeed()}
+	k := &content{c: c, plans: make(map[string]known), seed: maphash.MakeSeed()}
 	k.fixed = !c.o.VersionDate.IsZero()
 	if k.day = dayOf(c.o.VersionDate); k.day == 0 {
 		k.day = dayOf(c.o.Now)
@@ -74,16 +96,15 @@ func newContent(c *checker, t *Tables) *content {
 
 // begin starts a message.
 func (k *content) begin(unh edifact.Segment) {
-	k.plan, k.pending, k.more, k.errors, k.stage1 = nil, k.pending[:0], [5][2]int{}, 0, false
-	k.unchecked = false
-	k.total = [maxRows]int32{}
-	k.restart()
+	k.start(known{})
 	t := k.c.o.Tables
 	if t == nil || k.c.o.Stage == 1 {
 		return
 	}
 	typ, version := unh.Value(2, 1), unh.Value(2, 2)
-	if k.plan = k.planOf(typ, version); k.plan != nil || len(typ) != 4 || !capitals(typ) || NameOnly(string(typ)) {
+	found := k.planOf(typ, version)
+	k.plan, k.memory = found.plan, found.memory
+	if k.plan != nil || len(typ) != 4 || !capitals(typ) || NameOnly(string(typ)) {
 		return
 	}
 	if t.knows(string(typ)) {
@@ -93,29 +114,47 @@ func (k *content) begin(unh edifact.Segment) {
 	}
 }
 
+// start is begin for a message whose plan is known.
+func (k *content) start(found known) {
+	k.plan, k.memory = found.plan, found.memory
+	k.pending, k.more, k.errors, k.stage1 = k.pending[:0], [5][2]int{}, 0, false
+	k.unchecked = false
+	k.total = [maxRows]int32{}
+	k.restart()
+}
+
 // forget begins to compare Geschäftsvorfälle anew, for another interchange.
 func (k *content) forget() { k.seen = set{} }
 
-// planOf gives the plan of a message type and version, made when first needed.
-func (k *content) planOf(typ, version []byte) *plan {
-	var room [16]byte
-	key := append(append(append(room[:0], typ...), ':'), version...)
-	if len(key) > len(room) {
-		return nil
+// planOf gives the plan of a message type and version.
+func (k *content) planOf(typ, version []byte) known {
+	if len(typ) > 8 || len(version) > 8 {
+		return known{}
 	}
-	p, known := k.plans[string(key)]
-	if !known && len(k.plans) < maxDistinct {
-		if m := k.c.o.Tables.message(string(key), k.day); m != nil {
-			p = k.c.o.Tables.planFor(m, k.day)
+	t, v := pack(typ), pack(version)
+	if k.last.typ == t && k.last.version == v {
+		return k.last.known
+	}
+	key := string(typ) + ":" + string(version)
+	found, there := k.plans[key]
+	if !there && len(k.plans) < maxDistinct {
+		if found.plan = k.c.o.Tables.plan(key, k.day); found.plan != nil {
+			found.memory = found.plan.remember()
 		}
-		k.plans[string(key)] = p
+		k.plans[key] = found
 	}
-	return p
+	k.last.typ, k.last.version, k.last.known = t, v, found
+	return found
 }
 
 // restart begins a Geschäftsvorfall.
 func (k *content) restart() {
 	k.at, k.count, k.groups, k.owed, k.falls = -1, [maxRows]int32{}, 0, 0, fall{}
+	k.fall++
+	k.codeDay = 0
+	if k.fixed {
+		k.codeDay = int32(k.day)
+	}
 }
 
 // segment judges a segment of the body of a message that has a plan.
@@ -125,17 +164,19 @@ func (k *content) segment(s edifact.Segment, tag uint32) {
 		k.closeFall(s.Pos())
 		k.restart()
 	}
-	n := k.locate(s, tag)
-	if n < 0 {
+	n := k.at
+	if n >= 0 && p.rows[n].tag == tag && k.count[n] < p.rows[n].max && p.rows[n].group != n { // one more of the same
+		k.total[n]++
+		k.count[n]++
+	} else if n = k.locate(s, tag); n < 0 {
 		return
 	}
 	row := &p.rows[n]
 	if row.open {
 		return
 	}
-	k.values = s.AppendValues(k.values[:0])
 	k.judge(s, row)
-	if control(s.Raw()) {
+	if k.c.in.control && control(s.Raw()) {
 		k.control(s)
 	}
 }
@@ -159,9 +200,7 @@ func (k *content) locate(s edifact.Segment, tag uint32) int {
 	}
 	for n := k.at + 1; n < len(rows); n++ {
 		if rows[n].tag == tag {
-			if n > k.at+1 {
-				k.owe(k.at+1, n, s.Pos())
-			}
+			k.owe(n, s)
 			k.at, k.count[n] = n, 1
 			k.total[n]++
 			if rows[n].group == n {
@@ -193,7 +232,7 @@ func (k *content) locate(s edifact.Segment, tag uint32) int {
 func (k *content) again(s edifact.Segment, first int) int {
 	r := &k.plan.rows[first]
 	k.total[first]++
-	k.owe(k.at+1, r.end, s.Pos())
+	k.owe(r.end, s)
 	for n := r.first; n < r.end; n++ {
 		if k.owed>>n&1 != 0 {
 			k.missing(n)
@@ -207,14 +246,28 @@ func (k *content) again(s edifact.Segment, first int) int {
 	return first
 }
 
-// owe notes which of the rows from a to b, b excluded, must be there. Inside of a
-// group only the segment that begins it counts, unless the group has begun.
-func (k *content) owe(a, b int, at edifact.Pos) {
-	rows := k.plan.rows
-	for n := a; n < b; n++ {
-		r := &rows[n]
-		if r.must2 && (r.group < 0 || r.group == n || k.at >= 0 && r.group == rows[k.at].group) {
-			k.owed |= 1 << n
+// owe notes which of the rows behind the present one and before end must be there.
+// Inside of a group only the segment that begins it counts, unless the group has
+// begun.
+func (k *content) owe(end int, s edifact.Segment) {
+	if owed := k.due(end); owed != 0 {
+		k.note(owed, s.Pos())
+	}
+}
+
+func (k *content) due(end int) uint64 {
+	must := k.plan.must
+	if k.at >= 0 {
+		must |= k.plan.rows[k.at].within
+	}
+	return must & (1<<end - 1) &^ (1<<(k.at+1) - 1)
+}
+
+// note enters rows that are owed, and where they are missed.
+func (k *content) note(owed uint64, at edifact.Pos) {
+	k.owed |= owed
+	for n := range k.plan.rows {
+		if owed>>n&1 != 0 {
 			k.owedAt[n] = at
 		}
 	}
@@ -235,7 +288,7 @@ func (k *content) missing(n int) {
 
 // closeFall judges what only the end of a Geschäftsvorfall can tell.
 func (k *content) closeFall(at edifact.Pos) {
-	k.owe(k.at+1, len(k.plan.rows), at)
+	k.note(k.due(len(k.plan.rows)), at)
 	for n := 0; k.owed != 0; n++ {
 		if k.owed>>n&1 != 0 {
 			k.missing(n)
@@ -366,24 +419,33 @@ func (k *content) excess(f Finding) {
 // control reports whether bytes hold a control character, of ISO 646 or ISO 6429.
 func control(b []byte) bool {
 	const low = 0x0101010101010101
+	if len(b) < 8 {
+		for _, c := range b {
+			if c&0x60 == 0 {
+				return true
+			}
+		}
+		return false
+	}
+	last := binary.LittleEndian.Uint64(b[len(b)-8:]) // overlaps the one before
+	all := last>>5 | last>>6
+	for ; len(b) >= 32; b = b[32:] {
+		v, w := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
+		x, y := binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint64(b[24:])
+		all &= (v>>5 | v>>6) & (w>>5 | w>>6) & (x>>5 | x>>6) & (y>>5 | y>>6)
+	}
 	for ; len(b) >= 8; b = b[8:] {
-		if w := binary.LittleEndian.Uint64(b); (w>>5|w>>6)&low != low {
-			return true
-		}
+		w := binary.LittleEndian.Uint64(b)
+		all &= w>>5 | w>>6
 	}
-	for _, c := range b {
-		if c&0x60 == 0 {
-			return true
-		}
-	}
-	return false
+	return all&low != low
 }
 
 // control reports the first value that holds one.
 func (k *content) control(s edifact.Segment) {
-	for i := range k.values {
-		if v := k.values[i]; control(s.Bytes(v)) {
-			k.find("G2-013", nil, s.PosOf(int(v.Element), int(v.Component)))
+	for v := s.Cursor(); v.Next(); {
+		if control(v.Value()) {
+			k.find("G2-013", nil, v.Pos())
 			return
 		}
 	}

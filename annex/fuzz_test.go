@@ -3,6 +3,7 @@ package annex
 import (
 	"bytes"
 	"context"
+	"reflect"
 	"testing"
 	"testing/iotest"
 )
@@ -12,6 +13,7 @@ import (
 func FuzzContent(f *testing.F) {
 	o := thorough(f)
 	o.Keep, o.Procedure = 50, procedure(f, "krh")
+	before := joined(common()...)
 	for _, c := range append(findingCases(f), contentCases(f)...) {
 		in, _ := unmark(f, c.in)
 		f.Add([]byte(in))
@@ -35,6 +37,14 @@ func FuzzContent(f *testing.F) {
 		for _, f := range rep.Findings {
 			if f.Offset < 0 || f.Offset > int64(len(in)) || f.Text == "" && f.Severity == Error {
 				t.Fatalf("%+v", f)
+			}
+		}
+		if n := bytes.Index(in, []byte("UNH")); n >= 0 { // behind good messages, with and without what they leave behind
+			long := append(bytes.TrimSuffix([]byte(before), []byte("UNZ+21+00007'")), in[n:]...)
+			rep, err := Check(context.Background(), bytes.NewReader(long), o)
+			want, err2 := measured(bytes.NewReader(long), o)
+			if err != nil || err2 != nil || !reflect.DeepEqual(rep, want) {
+				t.Fatalf("%+v, measured %+v", rep, want)
 			}
 		}
 		slow, err := Check(context.Background(), iotest.HalfReader(bytes.NewReader(in)), o)

@@ -30,17 +30,13 @@ func KVNRCheckDigit(s string) byte {
 	if len(s) != 9 || s[0] < 'A' || s[0] > 'Z' || !digits(s[1:]) {
 		panic("annex: KVNRCheckDigit wants a capital letter and eight digits")
 	}
-	n := int(s[0]-'A') + 1
-	values := [10]int{n / 10, n % 10}
-	for i := 1; i < len(s); i++ {
-		values[i+1] = int(s[i] - '0')
+	letter := s[0] - 'A' + 1
+	sum := letter/10 + doubled[letter%10] - '0'
+	for i := 1; i < len(s); i += 2 {
+		sum += s[i] - '0' + doubled[s[i+1]-'0'] - '0'
 	}
-	sum := 0
-	for i, v := range values {
-		if i%2 == 1 {
-			v *= 2
-		}
-		sum += v/10 + v%10
-	}
-	return byte('0' + sum%10)
+	return '0' + sum%10
 }
+
+// doubled is the cross sum of twice a digit.
+const doubled = "0246813579"

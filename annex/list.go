@@ -24,9 +24,10 @@ type List struct {
 	Codes              []Code
 	File               string
 
-	shapes []shape
-	slots  []slot // open addressing, a power of two
-	shift  uint
+	shapes   []shape
+	timeless bool   // no code has days on which it is valid
+	slots    []slot // open addressing, a power of two
+	shift    uint
 }
 
 // A shape is what codes of the same pattern have in common: which characters are
@@ -104,7 +105,9 @@ func (l *List) index() {
 		size, bits = size*2, bits+1
 	}
 	l.slots, l.shift = make([]slot, size), 64-bits
+	l.timeless = true
 	for i, c := range l.Codes {
+		l.timeless = l.timeless && c.ValidFrom == 0 && c.ValidTo == 0
 		stem, open := strings.CutSuffix(c.Code, "*")
 		s := shape{min: len(stem), max: len(stem)}
 		if open {

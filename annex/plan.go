@@ -1,6 +1,7 @@
 package annex
 
 import (
+	"cmp"
 	"math"
 	"strings"
 )
@@ -28,13 +29,13 @@ type role uint8
 
 const (
 	noRole         role = iota
+	roleFrom            // first day that is billed
+	roleTo              // last day that is billed
 	roleAdmission       // first day of the stay
 	roleDischarge       // last day of the stay
 	roleLeave           // day of a discharge or transfer
 	roleBirth           // day of a delivery
 	roleOperation       // day of an operation
-	roleFrom            // first day that is billed
-	roleTo              // last day that is billed
 	roleTotal           // amount of the invoice
 	roleCopay           // Zuzahlung
 	rolePrice           // amount of one Entgelt
@@ -62,11 +63,15 @@ func roles() map[string]roleInfo {
 	}
 }
 
-// A plan is a table made ready for a file: what is looked up for every segment
-// lies where it is needed.
+// A plan is a table made ready for files: what is looked up for every segment lies
+// where it is needed. It can be shared; what a check remembers of values that it saw
+// is in [memory].
 type plan struct {
 	table *Table
 	rows  []planRow
+	must  uint64 // rows that have to be there, also without their group
+	cells int    // of all rows
+	uses  int    // of code lists
 	// tooNew: admissions before it are older than the version. tooOld: from it on
 	// a later version is in force. 0: not known.
 	tooNew, tooOld           int
@@ -79,10 +84,12 @@ type planRow struct {
 	max        int32
 	group      int    // index of the row that begins its group, -1 outside
 	groupMax   int32  // repeats of the group, for the row that begins it
+	within     uint64 // rows of its group that have to be there
 	must       uint64 // values that have to be there, by index into cells
-	must2      bool   // the segment has to be there
 	first, end int    // the rows of the group
 	cells      []planCell
+	cell       int // index of the first one in the plan
+	index      int // of the row
 	open       bool
 	row        *SegmentRow
 }
@@ -93,30 +100,60 @@ type work uint8
 const (
 	workAll     work = iota
 	workNothing      // any text
-	workDay          // a date without a role
-	workLists        // any text that is a code
+	workCode         // any text of up to eight bytes, always as many, that is a code
+	workCodes        // any text of up to eight bytes that is one or several
+	workDay          // a date
+	workAmount       // an amount with a role
+	workNumber       // a number of up to eight digits
 )
 
 // A planCell is one value: element e, component c stand at (e-1)*maxComponents+c-1.
 type planCell struct {
-	min, max int32 // of the length
-	known    bool
-	work     work
-	typ      FieldType
-	kind     kind
-	role     role
-	lists    []planList
-	field    *Field
-	// memo is the date that was read here last, which comes again and again.
-	memo    uint64
-	memoDay int32
+	min, span uint32 // of the length; nothing fits where no value belongs
+	work      work
+	typ       FieldType
+	kind      kind
+	role      role
+	list      *planList // of lists, if there is one
+	lists     []planList
+	field     *Field // nil: no value belongs here
 }
 
+// A planList is the use of a code list for a value, or for part of it.
 type planList struct {
 	list     *List
-	from, to int // bytes; to 0: all
-	seen     uint64
-	seenDay  int
+	from, to int    // bytes; to 0: all
+	shift    uint   // of a word, to the first of these bytes
+	mask     uint64 // of what has been shifted
+	use      int    // index in the plan
+}
+
+// A memory is what a check remembers of the values that it judged by a plan: they
+// come again and again.
+type memory struct {
+	moulds []*moulds    // by row
+	days   []dayMemory  // by index of the cell
+	codes  []codeMemory // by use of a list
+}
+
+// A dayMemory is the last date that stood in a cell.
+type dayMemory struct {
+	word uint64
+	day  int32
+}
+
+// A codeMemory holds codes by their hash.
+type codeMemory [1 << codeBits]struct {
+	word       uint64
+	from, span uint32 // the days on which it is valid, the first and how many numbers behind
+}
+
+const codeBits = 6
+
+func codeSlot(word uint64) int { return int(word * 0x9E3779B97F4A7C15 >> (64 - codeBits)) }
+
+func (p *plan) remember() memory {
+	return memory{make([]*moulds, len(p.rows)), make([]dayMemory, p.cells), make([]codeMemory, p.uses)}
 }
 
 // planFor makes a plan of a table as it is on a day.
@@ -125,7 +162,7 @@ func (t *Tables) planFor(m *Table, day int) *plan {
 	for i := range m.Rows {
 		row := &m.Rows[i]
 		r := &p.rows[i]
-		*r = planRow{tag: tagKey(row.Tag), max: int32(row.Max), group: -1, must2: row.Status.Letter == 'M', open: row.Open, row: row}
+		*r = planRow{tag: tagKey(row.Tag), max: int32(row.Max), index: i, group: -1, open: row.Open, row: row}
 		if row.Group > 0 {
 			r.group = i
 			if i > 0 && m.Rows[i-1].Group == row.Group {
@@ -134,47 +171,86 @@ func (t *Tables) planFor(m *Table, day int) *plan {
 			first := &p.rows[r.group]
 			first.first, first.end, first.groupMax = r.group, i+1, int32(m.Groups[row.Group-1].Max)
 		}
-		t.cells(r, row, day)
+		if row.Status.Letter == 'M' {
+			if r.group < 0 || r.group == i {
+				p.must |= 1 << i
+			} else {
+				p.rows[r.group].within |= 1 << i
+			}
+		}
+		t.cells(p, r, row, day)
+	}
+	for i := range p.rows {
+		if r := &p.rows[i]; r.group >= 0 {
+			r.within = p.rows[r.group].within
+		}
 	}
 	p.window(t.versions)
 	return p
 }
 
-func (t *Tables) cells(r *planRow, row *SegmentRow, day int) {
+func (t *Tables) cells(p *plan, r *planRow, row *SegmentRow, day int) {
+	r.cell = p.cells
 	if len(row.Fields) == 0 {
 		return
 	}
 	r.cells = make([]planCell, row.Fields[len(row.Fields)-1].Element*maxComponents)
+	p.cells += len(r.cells)
+	for i := range r.cells {
+		r.cells[i].min = math.MaxUint32
+	}
 	for i := range row.Fields {
 		f := &row.Fields[i]
 		at := (f.Element-1)*maxComponents + f.Component - 1
 		c := &r.cells[at]
-		*c = planCell{min: int32(f.Format.Min), max: int32(f.Format.Max), known: true, typ: f.Format.Type,
+		*c = planCell{min: uint32(f.Format.Min), span: uint32(f.Format.Max - f.Format.Min), typ: f.Format.Type,
 			kind: kinds()[f.Content], role: roles()[f.Role].role, field: f}
 		if row.Tag == "FKT" && c.kind == kindIK {
 			c.kind = plain // stage 1 has judged it
 		}
-		if c.max == 0 {
-			c.min, c.max = 0, math.MaxInt32
-		}
-		switch {
-		case c.role != noRole || c.typ != Alphanumeric || c.kind != plain && c.kind != kindDate:
-		case c.kind == kindDate:
-			c.work = workDay
-		case len(f.Lists) > 0:
-			c.work = workLists
-		default:
-			c.work = workNothing
+		if f.Format.Max == 0 {
+			c.min, c.span = 0, math.MaxInt32
 		}
 		if f.Status.Letter == 'M' {
 			r.must |= 1 << at
 		}
 		for _, use := range f.Lists {
 			if l := t.list(use.List, day); l != nil {
-				c.lists = append(c.lists, planList{list: l, from: max(use.From-1, 0), to: use.To})
+				u := planList{list: l, from: max(use.From-1, 0), to: use.To, use: p.uses}
+				u.shift = uint(8 * u.from)
+				u.mask = 1<<(8*(cmp.Or(u.to, min(f.Format.Max, 8))-u.from)) - 1
+				c.lists = append(c.lists, u)
+				p.uses++
 			}
 		}
+		if len(c.lists) == 1 {
+			c.list = &c.lists[0]
+		}
+		c.work = c.todo(f)
 	}
+}
+
+// todo finds the shortest way to judge a value.
+func (c *planCell) todo(f *Field) work {
+	short := f.Format.Max > 0 && f.Format.Max <= 8
+	whole := c.typ == Alphanumeric || len(c.lists) == 1 && c.lists[0].to == 0 // known codes are known to be numeric
+	switch {
+	case len(c.lists) > 0 && short && whole && c.kind == plain && c.role == noRole:
+		if len(c.lists) == 1 && c.lists[0].to == 0 && c.span == 0 {
+			return workCode
+		}
+		return workCodes
+	case len(c.lists) > 0:
+	case c.kind == kindDate:
+		return workDay
+	case c.kind == plain && c.typ == Decimal && c.role != noRole:
+		return workAmount
+	case c.kind == plain && c.typ == Numeric && (c.role == noRole || c.role == roleCount):
+		return workNumber
+	case c.kind == plain && c.typ == Alphanumeric && c.role == noRole:
+		return workNothing
+	}
+	return workAll
 }
 
 // window finds the days of admission for which the version is too new or too old.

@@ -488,6 +488,9 @@ func (r *tableReader) content(f *Field, cell string) {
 			r.fail(r.line, "role %q does not fit the field", f.Role)
 		}
 	}
+	if len(f.Lists) > 0 && (f.Content == "date" || f.Format.Type == Decimal || f.Role == "count") {
+		r.fail(r.line, "a date, an amount or a count is no code of a list")
+	}
 }
 
 // listUse reads NAME or NAME@FROM-TO.

@@ -1,9 +1,12 @@
 package annex
 
 import (
+	"encoding/binary"
 	"errors"
 	"io/fs"
+	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -265,6 +268,58 @@ func TestAmounts(t *testing.T) {
 	one := decimal.New(mostCents-1, -2).Mul(decimal.New(mostCount-1, 0))
 	if want := one.Mul(decimal.New(100, 0)); !sum.decimal().Equal(want) || sum.big == nil {
 		t.Errorf("%s, want %s", sum.decimal(), want)
+	}
+}
+
+// The short ways with amounts and counts say what the decimal library says, to the
+// last digit, and leave to it what they cannot say.
+func TestShortAmountsAreExact(t *testing.T) {
+	const letters = "0123456789,,-.: "
+	rng := rand.New(rand.NewPCG(1, 2))
+	short := 0
+	for range 400_000 {
+		b := make([]byte, 1+rng.IntN(12))
+		for i := range b {
+			b[i] = letters[rng.IntN(10+rng.IntN(len(letters)-9))]
+		}
+		if i := len(b) - 3; i > 0 && rng.IntN(2) == 0 {
+			b[i] = ','
+		}
+		padded := append(slices.Clone(b), "9,+'9999"...) // what stands behind is of no matter
+		word := binary.LittleEndian.Uint64(padded)
+		cents, ok := shortAmount(word, len(b))
+		d, err := decimal.NewFromString(strings.Replace(string(b), ",", ".", 1))
+		if ok {
+			short++
+			if err != nil || !decimal.New(cents, -2).Equal(d) {
+				t.Fatalf("%s: %d cents, %v", b, cents, err)
+			}
+		}
+		a, valid := parseAmount(b)
+		if valid && (err != nil || !a.decimal().Equal(d)) || ok && !valid {
+			t.Fatalf("%s: %s, %v", b, a.decimal(), err)
+		}
+		if want := len(b) >= 4 && len(b) <= 8 && b[len(b)-3] == ',' && valid && b[0] != '-'; ok != want {
+			t.Fatalf("%s: short %t", b, ok)
+		}
+		count, ok := shortCount(word, len(b))
+		if want := len(b) <= 8 && digits(b); ok != want || ok && !decimal.NewFromInt(count).Equal(d) {
+			t.Fatalf("%s: %d %t", b, count, ok)
+		}
+		if n := parseCount([]byte("0")); ok {
+			n = amountOf(count)
+			sum := amount{cents: rng.Int64N(mostCents << 17)}
+			want := sum.decimal().Add(decimal.New(cents, -2).Mul(d))
+			if was := sum; !sum.addShort(cents, count) {
+				sum = was.plus(amount{cents: cents}.times(n))
+			}
+			if !n.equal(parseCount(b)) || !sum.decimal().Equal(want) {
+				t.Fatalf("%s: %s, want %s", b, sum.decimal(), want)
+			}
+		}
+	}
+	if short < 10_000 {
+		t.Errorf("%d short ones", short)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -23,6 +24,61 @@ type Tables struct {
 	lists    map[string][]*List  // by name, likewise
 	loaded   []*List             // in the order of loading
 	versions []Version
+
+	plans *plans
+}
+
+// plans are tables made ready, by message and day: many small files go by the same.
+type plans struct {
+	sync.Mutex
+	by    map[planKey]*plan
+	rules map[string]Rule // by code
+}
+
+type planKey struct {
+	message string
+	day     int
+}
+
+const maxPlans = 1000 // of which all are forgotten when there are more
+
+// ruleOf is [Tables.Rules] by code.
+func (t *Tables) ruleOf() map[string]Rule {
+	if t != nil {
+		t.plans.Lock()
+		defer t.plans.Unlock()
+		if t.plans.rules != nil {
+			return t.plans.rules
+		}
+	}
+	rules := make(map[string]Rule)
+	for _, r := range t.Rules() {
+		rules[r.Code] = r
+	}
+	if t != nil {
+		t.plans.rules = rules
+	}
+	return rules
+}
+
+// plan is the table of a message on a day, made ready; nil if there is none.
+func (t *Tables) plan(message string, day int) *plan {
+	m := t.message(message, day)
+	if m == nil {
+		return nil
+	}
+	t.plans.Lock()
+	defer t.plans.Unlock()
+	key := planKey{message, day}
+	p := t.plans.by[key]
+	if p == nil {
+		if len(t.plans.by) >= maxPlans {
+			clear(t.plans.by)
+		}
+		p = t.planFor(m, day)
+		t.plans.by[key] = p
+	}
+	return p
 }
 
 // A Version is a Fortschreibung as UNH S009 counts it.
@@ -46,7 +102,8 @@ func LoadTables(folders ...fs.FS) (*Tables, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Tables{sources: make(map[string]string), messages: make(map[string][]*Table), lists: make(map[string][]*List)}
+	t := &Tables{sources: make(map[string]string), messages: make(map[string][]*Table), lists: make(map[string][]*List),
+		plans: &plans{by: make(map[planKey]*plan)}}
 	if err := t.loadSources(builtIn); err != nil {
 		return nil, err
 	}

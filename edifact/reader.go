@@ -78,7 +78,7 @@ func NewReader(src io.Reader, o Options) *Reader {
 		r.maxSegment = defaultSegment
 	}
 	r.maxSegment = max(minSegment, min(r.maxSegment, maxSegment))
-	r.buf = make([]byte, readLen)
+	r.buf = make([]byte, readLen, readLen+Padding)
 	r.all = make([]uint64, readLen/chunk+1)
 	r.kernel = haveKernel()
 	r.tags = make(map[[lenTag]byte]string)
@@ -355,7 +355,7 @@ func (r *Reader) read() {
 	if r.end == len(r.buf) {
 		// Only for a segment that outgrows it, and no further than that needs.
 		n := max(len(r.buf)+block, min(2*len(r.buf), (r.maxSegment+block)&^(block-1)))
-		r.buf = lengthen(r.buf, n)
+		r.buf = lengthen(r.buf, n+Padding)[:n]
 		r.all = lengthen(r.all, n/chunk+1)
 	}
 	n, err := r.src.Read(r.buf[r.end:])

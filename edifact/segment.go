@@ -72,6 +72,23 @@ func (s Segment) Value(element, component int) []byte {
 // break before or after it.
 func (s Segment) Raw() []byte { return s.r.buf[s.start : s.end+1 : s.end+1] }
 
+// Padding is how many bytes can be read behind a segment that [Segment.Padded] gives.
+const Padding = 8
+
+// Padded is Raw with Padding bytes of anything behind it, so that eight bytes can be
+// read from wherever a value begins.
+func (s Segment) Padded() []byte { return s.r.buf[s.start : s.end+1+Padding] }
+
+// Marks tells where values end: a bit, the lowest first, for each of the 64 bytes from
+// first on that is a separator or the terminator; first counts from the tag, from 0.
+// Together with Padded it is for who must go through all values faster than
+// AppendValues can tell them; where the segment is Released, values are not
+// what stands between the marks.
+func (s Segment) Marks(first int) uint64 { return s.r.window(s.start+uint32(first), s.end) }
+
+// Released reports whether a release character occurs in the segment.
+func (s Segment) Released() bool { return s.released() }
+
 // Number is the segment's number in the file, counted from 1.
 func (s Segment) Number() int64 { return s.r.number }
 

@@ -159,6 +159,9 @@ type Walker struct {
 
 	state        state
 	held         bool // step, in which SkipMessage ended, has still to be given to the caller
+	ahead        bool // so have next and nextErr, in which Body ended
+	next         Segment
+	nextErr      error
 	step         Step
 	err          error
 	unas         int
@@ -207,12 +210,36 @@ func (w *Walker) Next() (Step, error) {
 		w.held = false
 		return w.step, nil
 	}
+	if w.ahead {
+		w.ahead = false
+		return w.turn(w.next, w.nextErr)
+	}
 	s, err := w.r.Next()
 	if err == nil && w.state == inMessage && !w.headless && !s.service() {
 		w.segments++
 		return Step{KindBody, s, w.interchanges, w.messages, w.segments}, nil
 	}
 	return w.turn(s, err)
+}
+
+// Body is Next for who goes through the body of a message and needs nothing but
+// its segments. ok is false where the body ends, and elsewhere: then Next says what
+// comes, and nothing has been passed over.
+//
+//	for s, ok := w.Body(); ok; s, ok = w.Body() {
+//		use(s)
+//	}
+func (w *Walker) Body() (s Segment, ok bool) {
+	if w.state != inMessage || w.headless || w.held || w.ahead {
+		return Segment{}, false
+	}
+	s, err := w.r.Next()
+	if err == nil && !s.service() {
+		w.segments++
+		return s, true
+	}
+	w.ahead, w.next, w.nextErr = true, s, err
+	return Segment{}, false
 }
 
 // turn is the rest of Next for what is not the body of a message.

@@ -9,12 +9,13 @@ type Action string
 const (
 	Login    Action = "login"    // or a refused one, then with Err
 	Logout   Action = "logout"   // the connection ended
-	Upload   Action = "upload"   // a file opened for writing was closed, or broke off, then with Err
+	Upload   Action = "upload"   // a file opened for writing was closed and is complete, or came to nothing, then with Err
 	Download Action = "download" // a file opened for reading was closed
 	Renamed  Action = "rename"   // Name became To
 	Removed  Action = "remove"
 	Listed   Action = "list"
 	Truncate Action = "truncate"
+	Banned   Action = "ban"    // an address failed to log in too often; Until says how long
 	Refused  Action = "refuse" // something that no client may do here; Name says on what
 )
 
@@ -25,8 +26,9 @@ type Event struct {
 	Account string // as claimed, if the login was refused; empty before that
 	Remote  string // host:port of the client
 	Action  Action
-	Name    string // path in the jail, "/in/EKRH0001"
-	To      string // new path after a rename
-	Bytes   int64  // read or written
-	Err     error  // nil if it was done
+	Name    string    // path in the jail, "/in/EKRH0001"
+	To      string    // new path after a rename
+	Bytes   int64     // read or written
+	Until   time.Time // end of a ban
+	Err     error     // nil if it was done
 }

@@ -24,6 +24,8 @@ type running struct {
 	root    string
 	host    channeltest.Key
 	client  channeltest.Key
+	server  *dropserver.Server
+	set     dropserver.Settings // as it was started with
 	stop    context.CancelFunc
 	stopped chan error // what Serve returned
 
@@ -57,6 +59,7 @@ func start(t testing.TB, change func(*dropserver.Settings)) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.server, r.set = server, settings
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -147,7 +150,7 @@ func TestConformance(t *testing.T) {
 			}
 			run(t, func(t *testing.T) *channeltest.Partner {
 				p := &channeltest.Partner{
-					Channel: channel, Temporary: set.Temporary, PlainOnly: true,
+					Channel: channel, Temporary: set.Temporary, Staged: true, PlainOnly: true,
 					OutDir: filepath.Join(server.root, "in"), InDir: filepath.Join(server.root, "out"),
 				}
 				empty(t, p.OutDir, p.InDir)

@@ -32,7 +32,21 @@ func (r *running) dial(key channeltest.Key) (*ssh.Client, error) {
 	})
 }
 
-// client logs in with the plain client of the library, which asks for whatever it is told.
+// knock connects, waits to be greeted, and says nothing.
+func (r *running) knock(t *testing.T) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", r.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if _, err := io.ReadFull(c, make([]byte, 4)); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// sftp logs in with the plain client of the library, which asks for whatever it is told.
 func (r *running) sftp(t *testing.T) *pkgsftp.Client {
 	t.Helper()
 	connection, err := r.dial(r.client)
@@ -327,24 +341,6 @@ func TestAudit(t *testing.T) {
 	}
 }
 
-// An upload whose line breaks is told as such.
-func TestBrokenUploadIsAudited(t *testing.T) {
-	server := start(t, nil)
-	c := server.sftp(t)
-	f, err := c.Create("/in/EKRH0001")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := f.Write(make([]byte, 1000)); err != nil {
-		t.Fatal(err)
-	}
-	c.Close()
-	event := server.wait(func(e dropserver.Event) bool { return e.Action == dropserver.Upload })
-	if event.Err == nil || event.Bytes != 1000 {
-		t.Errorf("event %+v, want an error and 1000 bytes", event)
-	}
-}
-
 func TestLimits(t *testing.T) {
 	server := start(t, func(s *dropserver.Settings) {
 		s.MaxPerAccount, s.MaxHandles = 2, 2
@@ -485,6 +481,10 @@ func TestSettingsAreChecked(t *testing.T) {
 		"twice":          {good, good},
 		"has no key":     {{Name: "a", Root: t.TempDir()}},
 		"has no folder":  {{Name: "a", Keys: key}},
+		"cannot be its":  {{Name: "a", Keys: key, Root: t.TempDir(), In: "uploading"}},
+		"one folder":     {{Name: "a", Keys: key, Root: t.TempDir(), In: "x", Out: "x"}},
+		"never valid":    {{Name: "a", Keys: key, Root: t.TempDir(), From: time.Now(), Until: time.Now().Add(-time.Hour)}},
+		"negative limit": {{Name: "a", Keys: key, Root: t.TempDir(), Quota: -1}},
 		"share":          {good, {Name: "b", Keys: key, Root: good.Root + "/."}},
 	} {
 		_, err := dropserver.New(dropserver.Settings{HostKeys: []ssh.Signer{host}, Accounts: accounts})

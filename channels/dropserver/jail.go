@@ -15,18 +15,15 @@ import (
 	"gateway301/channels"
 )
 
-// The two folders of an account.
-const (
-	in  = "in"
-	out = "out"
-)
-
 // A jail is the file system that one SFTP session sees. It implements the
 // handlers of sftp.RequestServer.
 type jail struct {
 	c    *connection
 	root *os.Root
 }
+
+// account is the account as the last reload left it.
+func (j *jail) account() *Account { return j.c.account.Load() }
 
 var (
 	_ sftp.FileReader           = (*jail)(nil)
@@ -38,20 +35,20 @@ var (
 
 // A place is a path in the jail that may exist: a folder, or a file in one.
 type place struct {
-	folder string // "", in or out
+	folder string // "", the account's In or its Out
 	name   string // base name, or empty for the folder itself
 }
 
 // locate reads a client's path. There is nothing but the root, two folders, and
 // plain names in them.
-func locate(clientPath string) (place, error) {
+func (a *Account) locate(clientPath string) (place, error) {
 	dir, name := path.Split(path.Clean("/" + clientPath))
 	switch {
 	case dir == "/" && name == "":
 		return place{}, nil
-	case dir == "/" && (name == in || name == out):
+	case dir == "/" && (name == a.In || name == a.Out):
 		return place{folder: name}, nil
-	case dir == "/"+in+"/" || dir == "/"+out+"/":
+	case dir == "/"+a.In+"/" || dir == "/"+a.Out+"/":
 		if err := channels.CheckName(name); err != nil {
 			return place{}, fmt.Errorf("%w: %w", ErrNotAllowed, err)
 		}
@@ -71,8 +68,8 @@ func (p place) path() string {
 func (p place) String() string { return path.Join("/", p.folder, p.name) }
 
 // file locates a file in one of the folders given.
-func file(clientPath string, folders ...string) (place, error) {
-	p, err := locate(clientPath)
+func (a *Account) file(clientPath string, folders ...string) (place, error) {
+	p, err := a.locate(clientPath)
 	if err != nil {
 		return place{}, err
 	}
@@ -91,14 +88,16 @@ func told(err error) error {
 		return err
 	case errors.Is(err, fs.ErrNotExist):
 		return sftp.ErrSSHFxNoSuchFile
-	case errors.Is(err, ErrNotAllowed), errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, ErrNotAllowed), errors.Is(err, fs.ErrPermission), errors.Is(err, ErrEnded):
 		return sftp.ErrSSHFxPermissionDenied
 	case errors.Is(err, errors.ErrUnsupported):
 		return sftp.ErrSSHFxOpUnsupported
 	case errors.Is(err, fs.ErrExist):
 		return fmt.Errorf("%w: file exists", sftp.ErrSSHFxFailure)
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, errFloor):
 		return fmt.Errorf("%w: no space left", sftp.ErrSSHFxFailure)
+	case errors.Is(err, errQuota), errors.Is(err, errComplete), errors.Is(err, errUploading):
+		return fmt.Errorf("%w: %w", sftp.ErrSSHFxFailure, err)
 	case errors.Is(err, errTooManyHandles):
 		return fmt.Errorf("%w: too many open files", sftp.ErrSSHFxFailure)
 	default:
@@ -106,7 +105,12 @@ func told(err error) error {
 	}
 }
 
-var errTooManyHandles = errors.New("too many open files")
+// What clients are told as it stands here.
+var (
+	errTooManyHandles = errors.New("too many open files")
+	errComplete       = errors.New("the file is complete: it can be replaced, not changed")
+	errUploading      = errors.New("the file is being uploaded")
+)
 
 // done audits an action and says what the client is told.
 func (j *jail) done(action Action, p, to string, err error) error {
@@ -119,7 +123,10 @@ func (j *jail) done(action Action, p, to string, err error) error {
 
 // take counts an open handle, or refuses one more.
 func (j *jail) take() error {
-	if int(j.c.handles.Add(1)) > j.c.server.settings.MaxHandles {
+	if err := j.c.retired(); err != nil {
+		return err
+	}
+	if int(j.c.handles.Add(1)) > j.c.settings().MaxHandles {
 		j.c.handles.Add(-1)
 		return errTooManyHandles
 	}
@@ -128,22 +135,19 @@ func (j *jail) take() error {
 
 func (j *jail) give() { j.c.handles.Add(-1) }
 
-// open opens a plain file, and nothing that is not one: a link in the jail, made
-// by somebody on our machine, is not followed.
-func (j *jail) open(p place, flags int) (*os.File, error) {
-	info, err := j.root.Lstat(p.path())
-	if err == nil && !info.Mode().IsRegular() {
-		return nil, ErrNotAllowed
-	}
-	if err != nil && (!errors.Is(err, fs.ErrNotExist) || flags&os.O_CREATE == 0) {
+// open opens a plain file for reading, and nothing that is not one: a link in the
+// jail, made by somebody on our machine, is not followed.
+func (j *jail) open(p place) (*os.File, error) {
+	if err := j.plain(p); err != nil {
 		return nil, err
 	}
 	// O_NONBLOCK: a FIFO that takes the file's place must not hold us.
-	f, err := j.root.OpenFile(p.path(), flags|syscall.O_NONBLOCK, 0o600)
+	f, err := j.root.OpenFile(p.path(), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	opened, err := f.Stat()
+	var info os.FileInfo
 	if err == nil {
 		info, err = j.root.Lstat(p.path())
 	}
@@ -159,111 +163,51 @@ func (j *jail) open(p place, flags int) (*os.File, error) {
 
 // Fileread implements sftp.FileReader.
 func (j *jail) Fileread(r *sftp.Request) (io.ReaderAt, error) {
-	folders := []string{out}
-	if j.c.account.ReadBack {
-		folders = append(folders, in)
+	a := j.account()
+	folders := []string{a.Out}
+	if a.ReadBack {
+		folders = append(folders, a.In)
 	}
-	f, err := j.handle(r, Download, os.O_RDONLY, folders...)
-	if err != nil {
-		return nil, err
-	}
-	f.readable = true
-	return f, nil
-}
-
-// Filewrite implements sftp.FileWriter.
-func (j *jail) Filewrite(r *sftp.Request) (io.WriterAt, error) {
-	f, err := j.handle(r, Upload, os.O_WRONLY|createFlags(r), in)
-	if err != nil {
-		return nil, err
-	}
-	return f, nil
-}
-
-// OpenFile implements sftp.OpenFileWriter, for clients that always ask for both.
-func (j *jail) OpenFile(r *sftp.Request) (sftp.WriterAtReaderAt, error) {
-	f, err := j.handle(r, Upload, os.O_RDWR|createFlags(r), in)
-	if err != nil {
-		return nil, err
-	}
-	f.readable = j.c.account.ReadBack
-	return f, nil
-}
-
-func createFlags(r *sftp.Request) int {
-	asked, flags := r.Pflags(), 0
-	if asked.Creat {
-		flags |= os.O_CREATE
-	}
-	if asked.Trunc {
-		flags |= os.O_TRUNC
-	}
-	if asked.Excl {
-		flags |= os.O_EXCL
-	}
-	return flags // appending clients send offsets
-}
-
-func (j *jail) handle(r *sftp.Request, action Action, flags int, folders ...string) (*openFile, error) {
-	p, err := file(r.Filepath, folders...)
+	p, err := a.file(r.Filepath, folders...)
 	if err == nil {
 		err = j.take()
 	}
 	if err != nil {
-		return nil, j.done(action, r.Filepath, "", err)
+		return nil, j.done(Download, r.Filepath, "", err)
 	}
-	f, err := j.open(p, flags)
+	f, err := j.open(p)
 	if err != nil {
 		j.give()
-		return nil, j.done(action, p.String(), "", err)
+		return nil, j.done(Download, p.String(), "", err)
 	}
-	return &openFile{j: j, f: f, place: p, action: action}, nil
+	return &download{j: j, f: f, place: p}, nil
 }
 
-// An openFile is a file that a client has open. Its methods may run at the same
-// time, except Close.
-type openFile struct {
-	j        *jail
-	f        *os.File
-	place    place
-	action   Action
-	readable bool
-	bytes    atomic.Int64
-	fault    error // why the upload or download broke off
+// A download is a file that a client reads. ReadAt may run several times at once.
+type download struct {
+	j     *jail
+	f     *os.File
+	place place
+	bytes atomic.Int64
+	fault error // why it broke off
 }
 
-func (o *openFile) ReadAt(b []byte, off int64) (int, error) {
-	if !o.readable {
-		return 0, told(ErrNotAllowed)
-	}
-	n, err := o.f.ReadAt(b, off)
-	o.bytes.Add(int64(n))
-	return n, told(err)
-}
-
-func (o *openFile) WriteAt(b []byte, off int64) (int, error) {
-	n, err := o.f.WriteAt(b, off)
-	o.bytes.Add(int64(n))
+func (d *download) ReadAt(b []byte, off int64) (int, error) {
+	n, err := d.f.ReadAt(b, off)
+	d.bytes.Add(int64(n))
 	return n, told(err)
 }
 
 // TransferError implements sftp.TransferError: the line broke with the file open.
-func (o *openFile) TransferError(err error) { o.fault = err }
+func (d *download) TransferError(err error) { d.fault = err }
 
-// Close makes an upload durable before the client hears that it is closed.
-func (o *openFile) Close() error {
-	defer o.j.give()
-	err := o.fault
-	if err == nil && o.action == Upload {
-		err = o.f.Sync()
+func (d *download) Close() error {
+	defer d.j.give()
+	err := d.f.Close()
+	if d.fault != nil {
+		err = d.fault
 	}
-	if closeErr := o.f.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil && o.action == Upload {
-		err = o.j.syncFolder(o.place.folder)
-	}
-	o.j.c.audit(Event{Action: o.action, Name: o.place.String(), Bytes: o.bytes.Load(), Err: err})
+	d.j.c.audit(Event{Action: Download, Name: d.place.String(), Bytes: d.bytes.Load(), Err: err})
 	return told(err)
 }
 
@@ -299,11 +243,15 @@ func (j *jail) PosixRename(r *sftp.Request) error {
 }
 
 func (j *jail) rename(r *sftp.Request, rename func(from, to string) error) error {
-	from, err := file(r.Filepath, in)
+	a := j.account()
+	from, err := a.file(r.Filepath, a.In)
 	if err != nil {
 		return j.done(Renamed, r.Filepath, r.Target, err)
 	}
-	to, err := file(r.Target, in)
+	to, err := a.file(r.Target, a.In)
+	if err == nil && (j.c.presence.find(from.name) != nil || j.c.presence.find(to.name) != nil) {
+		err = errUploading
+	}
 	if err == nil {
 		err = j.plain(from)
 	}
@@ -316,7 +264,7 @@ func (j *jail) rename(r *sftp.Request, rename func(from, to string) error) error
 		err = rename(from.path(), to.path())
 	}
 	if err == nil {
-		err = j.syncFolder(in)
+		err = j.syncFolder(a.In)
 	}
 	return j.done(Renamed, from.String(), r.Target, err)
 }
@@ -331,42 +279,61 @@ func (j *jail) plain(p place) error {
 }
 
 func (j *jail) remove(r *sftp.Request) error {
-	p, err := file(r.Filepath, in, out)
-	if err == nil {
-		err = j.plain(p)
+	a := j.account()
+	p, err := a.file(r.Filepath, a.In, a.Out)
+	if err != nil {
+		return j.done(Removed, r.Filepath, "", err)
 	}
-	if err == nil {
+	dropped := p.folder == a.In && j.c.presence.drop(p.name)
+	if err = j.plain(p); err == nil {
 		err = j.root.Remove(p.path())
 	}
 	if err == nil {
 		err = j.syncFolder(p.folder)
 	}
+	if dropped && errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
 	return j.done(Removed, r.Filepath, "", err)
 }
 
-// setstat changes a length in "in", and takes note of nothing else.
+// setstat changes the length of a file that is being uploaded, and takes note of
+// nothing else.
 func (j *jail) setstat(r *sftp.Request) error {
-	p, err := locate(r.Filepath)
-	if err == nil {
-		_, err = j.root.Lstat(p.path())
-	}
+	a := j.account()
+	p, err := a.locate(r.Filepath)
 	if err != nil {
 		return told(err)
+	}
+	u := j.uploadAt(p)
+	var info os.FileInfo
+	if u == nil {
+		if info, err = j.root.Lstat(p.path()); err != nil {
+			return told(err)
+		}
 	}
 	if !r.AttrFlags().Size {
 		return nil
 	}
-	if p, err = file(r.Filepath, in); err == nil {
-		err = j.truncate(p, int64(r.Attributes().Size))
+	size := int64(r.Attributes().Size)
+	switch p, err = a.file(r.Filepath, a.In); {
+	case err != nil:
+	case size < 0:
+		err = ErrNotAllowed
+	case u != nil:
+		err = u.truncate(size)
+	case !info.Mode().IsRegular():
+		err = ErrNotAllowed
+	case info.Size() != size:
+		err = errComplete
 	}
 	return j.done(Truncate, r.Filepath, "", err)
 }
 
-func (j *jail) truncate(p place, size int64) error {
-	f, err := j.open(p, os.O_WRONLY)
-	if err != nil {
-		return err
+// uploadAt is the open upload that a client sees at a place, or nil.
+func (j *jail) uploadAt(p place) *upload {
+	if p.name == "" || p.folder != j.account().In {
+		return nil
 	}
-	defer f.Close()
-	return f.Truncate(size)
+	return j.c.presence.find(p.name)
 }

@@ -14,7 +14,7 @@ import (
 
 // Filelist implements sftp.FileLister.
 func (j *jail) Filelist(r *sftp.Request) (sftp.ListerAt, error) {
-	p, err := locate(r.Filepath)
+	p, err := j.account().locate(r.Filepath)
 	if err != nil {
 		return nil, told(err)
 	}
@@ -30,7 +30,7 @@ func (j *jail) Filelist(r *sftp.Request) (sftp.ListerAt, error) {
 
 // Lstat implements sftp.LstatFileLister. There are no links to tell apart.
 func (j *jail) Lstat(r *sftp.Request) (sftp.ListerAt, error) {
-	p, err := locate(r.Filepath)
+	p, err := j.account().locate(r.Filepath)
 	if err != nil {
 		return nil, told(err)
 	}
@@ -38,6 +38,11 @@ func (j *jail) Lstat(r *sftp.Request) (sftp.ListerAt, error) {
 }
 
 func (j *jail) stat(p place) (sftp.ListerAt, error) {
+	if u := j.uploadAt(p); u != nil {
+		if info, err := u.f.Stat(); err == nil {
+			return one{shown{info, p.name}}, nil
+		} // closed in this moment
+	}
 	info, err := j.root.Lstat(p.path())
 	if err == nil && p.name != "" && !info.Mode().IsRegular() {
 		err = fs.ErrNotExist // what no listing shows is not there
@@ -66,12 +71,16 @@ func (j *jail) list(p place) (sftp.ListerAt, error) {
 		return nil, j.done(Listed, p.String(), "", err)
 	}
 	j.done(Listed, p.String(), "", nil)
-	return &folderList{j: j, dir: dir, folder: p.folder}, nil
+	list := &folderList{j: j, dir: dir, folder: p.folder}
+	if p.folder == j.account().In {
+		list.growing = j.c.presence.names()
+	}
+	return list, nil
 }
 
 func (j *jail) listRoot() (sftp.ListerAt, error) {
 	var both several
-	for _, folder := range []string{in, out} {
+	for _, folder := range []string{j.account().In, j.account().Out} {
 		info, err := j.root.Lstat(folder)
 		if err != nil {
 			return nil, told(err)
@@ -107,11 +116,12 @@ func (s several) ListAt(infos []os.FileInfo, off int64) (int, error) {
 }
 
 // A folderList reads a folder in the order of the requests, which is the only one
-// there is in SFTP.
+// there is in SFTP. What is being uploaded follows at the end.
 type folderList struct {
-	j      *jail
-	dir    *os.File
-	folder string
+	j       *jail
+	dir     *os.File
+	folder  string
+	growing map[string]*upload // still to be shown
 }
 
 func (l *folderList) ListAt(infos []os.FileInfo, _ int64) (int, error) {
@@ -124,10 +134,34 @@ func (l *folderList) ListAt(infos []os.FileInfo, _ int64) (int, error) {
 				n++
 			}
 		}
+		if n == 0 && err == io.EOF {
+			return l.rest(infos)
+		}
 		if n > 0 || err != nil {
 			return n, told(err)
 		}
 	}
+}
+
+// rest shows the uploads whose names do not stand in the folder.
+func (l *folderList) rest(infos []os.FileInfo) (n int, err error) {
+	for name, u := range l.growing {
+		if n == len(infos) {
+			return n, nil
+		}
+		delete(l.growing, name)
+		if info, err := u.f.Stat(); err == nil {
+			infos[n] = shown{info, name}
+			n++
+		} else if info, err := l.j.root.Lstat(path.Join(l.folder, name)); err == nil { // closed since
+			infos[n] = shown{info, name}
+			n++
+		}
+	}
+	if n > 0 {
+		return n, nil
+	}
+	return 0, io.EOF
 }
 
 // show leaves out what the client could not name or open.
@@ -138,6 +172,12 @@ func (l *folderList) show(name string) (os.FileInfo, bool) {
 	info, err := l.j.root.Lstat(path.Join(l.folder, name))
 	if err != nil || !info.Mode().IsRegular() {
 		return nil, false
+	}
+	if u := l.growing[name]; u != nil {
+		delete(l.growing, name)
+		if grown, err := u.f.Stat(); err == nil {
+			info = grown
+		}
 	}
 	return shown{info, name}, true
 }

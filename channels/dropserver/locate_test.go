@@ -16,15 +16,16 @@ func FuzzLocate(f *testing.F) {
 	} {
 		f.Add(path)
 	}
+	account := Account{In: "in", Out: "out"}
 	f.Fuzz(func(t *testing.T, clientPath string) {
-		p, err := locate(clientPath)
+		p, err := account.locate(clientPath)
 		if err != nil {
 			if p != (place{}) {
 				t.Errorf("%q: %v with %v", clientPath, p, err)
 			}
 			return
 		}
-		if p.folder != "" && p.folder != in && p.folder != out {
+		if p.folder != "" && p.folder != "in" && p.folder != "out" {
 			t.Errorf("%q leads to the folder %q", clientPath, p.folder)
 		}
 		if p.name != "" && (p.folder == "" || channels.CheckName(p.name) != nil) {
