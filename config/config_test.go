@@ -53,6 +53,7 @@ func world(t testing.TB) string {
 	write("wrong/lists/x.txt", "list | x\n", 0o644)
 	write("keys/group.key.pem", "invented\n", 0o640)
 	write("keys/empty.pem", "", 0o600)
+	write("keys/ssh-cert.pub", "invented", 0o644)
 	write("keys/known_hosts", "[2001:db8::1]:2222 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICXP7Gt4eRqcxsKBFcmBWV6r6yg7sGHn1NHBBlNEYQYM\n", 0o644)
 	return dir
 }
@@ -157,6 +158,19 @@ func TestFull(t *testing.T) {
 		"sftp": a.SFTP.Address == "sftp.example.org:22" && a.SFTP.User == "nord" && a.SFTP.Key.String() == "file:keys/ssh" &&
 			a.SFTP.Password.String() == "env:GATEWAY_TEST_PASSWORD" && sameKeys(a.SFTP.HostKeys) && a.SFTP.Put == "in" && a.SFTP.Get == "out" &&
 			a.SFTP.Temporary == TemporaryDot && a.SFTP.ConnectTimeout == 10*time.Second && a.SFTP.StallTimeout == 2*time.Minute,
+		"way": slices.Equal(a.SFTP.Fallbacks, []string{"sftp2.example.org:22", "[2001:db8::2]:22"}) && a.SFTP.KeyPassword.String() == "env:GATEWAY_TEST_PASSWORD" &&
+			a.SFTP.Certificate == in("keys/ssh-cert.pub") && len(a.SFTP.NextHostKeys) == 1 && a.SFTP.NextHostKeys[0].From.Equal(time.Date(2026, 12, 1, 0, 0, 0, 0, berlin)) &&
+			a.SFTP.NextHostKeys[0].Until.Equal(time.Date(2027, 12, 15, 0, 0, 0, 0, berlin)) && a.SFTP.NextHostKeys[0].Key != nil &&
+			a.SFTP.Proxy.SOCKS && a.SFTP.Proxy.Address == "proxy.example.org:1080" && a.SFTP.Proxy.User == "gateway" && !a.SFTP.Proxy.Password.IsZero() &&
+			a.SFTP.Jump.Address == "jump.example.org:22" && a.SFTP.Jump.User == "hop" && len(a.SFTP.Jump.HostKeys) == 1 && !a.SFTP.Jump.KeyPassword.IsZero() &&
+			!a.SFTP.Jump.Password.IsZero() && west.SFTP.Jump.KnownHosts == in("keys/known_hosts") && west.SFTP.Agent == "/run/agent.sock" && west.SFTP.AgentKey != nil,
+		"server": slices.Equal(a.SFTP.Algorithms, []string{"aes256-gcm@openssh.com", "curve25519-sha256"}) && slices.Equal(a.SFTP.Legacy.Algorithms, []string{"aes128-cbc", "ssh-rsa"}) &&
+			a.SFTP.Legacy.Reason == "old" && a.SFTP.Legacy.Until.Year() == 2027 && a.SFTP.Profile == "sloppy" && a.SFTP.Rename == "posix" && a.SFTP.Proof == "listed" &&
+			a.SFTP.Names == "iso-8859-1" && a.SFTP.PacketSize == 128<<10 && a.SFTP.Parallel == 32 && a.SFTP.Connections == 4 && a.SFTP.NoSync && a.SFTP.Bandwidth == 5<<20 &&
+			a.SFTP.ListLimit == 5000 && a.SFTP.TransferTimeout == time.Hour && a.SFTP.Keepalive == 10*time.Second && f.Transfers == 20,
+		"server defaults": west.SFTP.Profile == "strict" && west.SFTP.Rename == "" && west.SFTP.Proof == "" && west.SFTP.Names == "" && west.SFTP.PacketSize == 0 &&
+			west.SFTP.Parallel == 0 && west.SFTP.Connections == 0 && !west.SFTP.NoSync && west.SFTP.Bandwidth == 0 && west.SFTP.ListLimit == 200_000 &&
+			west.SFTP.TransferTimeout == 6*time.Hour && west.SFTP.Keepalive == 30*time.Second && west.SFTP.Legacy == nil && west.SFTP.Proxy == nil,
 		"times": a.Window.String() == window("mon-fri 22:00-05:00", "sat,sun 00:00-24:00") && a.Grace == 20*time.Minute && a.Collect.String() == "06:00-22:00" &&
 			a.CollectEvery == 10*time.Minute && a.IncompleteAfter == 2*time.Hour && a.Retry == schedule.Backoff{First: time.Minute, Max: time.Hour, Attempts: 12},
 		"codes": slices.Equal(a.AcceptCodes, []string{"0", "00"}) && slices.Equal(a.HintCodes, []string{"H1"}) && a.AnswerProfile == "gateway301",
@@ -166,7 +180,7 @@ func TestFull(t *testing.T) {
 			west.IncompleteAfter == time.Hour && west.Answers == exchange.AnswersErrorsOnly && west.AnswerPeriod == 336*time.Hour && west.First == nil &&
 			!west.UniqueTime && west.StrictOrder && west.WhenVanished == exchange.VanishedOperator && !west.Positive && west.AnswerProfile == "gateway301" &&
 			west.Retry == schedule.Backoff{First: 30 * time.Second, Max: 30 * time.Minute, Attempts: 20} && !west.Collected(),
-		"known hosts": west.SFTP.KnownHosts == in("keys/known_hosts") && west.SFTP.HostKeys == nil && west.SFTP.Temporary == TemporarySuffix &&
+		"known hosts": west.SFTP.KnownHosts == in("keys/known_hosts") && west.SFTP.HostKeys == nil && west.SFTP.Temporary == "" &&
 			west.SFTP.ConnectTimeout == 20*time.Second && west.SFTP.StallTimeout == time.Minute,
 
 		"route": f.Routes[0].Name == "Fälle" && slices.Equal(f.Routes[0].Recipients, []string{"109910000"}) && slices.Equal(f.Routes[0].Types, []string{"AUFN", "VERL", "ENTL"}) &&
@@ -185,7 +199,7 @@ func TestFull(t *testing.T) {
 			f.SpeaksFor[1].From.IsZero() && f.SpeaksFor[1].Until.IsZero(),
 
 		"checks": f.Checks.InsuredList == in("insured.txt"),
-		"server": f.Server.Listen == "127.0.0.1:2222" && len(f.Server.HostKeys) == 1 && f.Server.HostKeys[0].String() == "file:keys/ssh_host" &&
+		"drop server": f.Server.Listen == "127.0.0.1:2222" && len(f.Server.HostKeys) == 1 && f.Server.HostKeys[0].String() == "file:keys/ssh_host" &&
 			f.Server.Root == in("drop") && len(f.Server.Accounts) == 1 && f.Server.Accounts[0].Name == "260500049" && sameKeys(f.Server.Accounts[0].Keys),
 	} {
 		if !ok {

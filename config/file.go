@@ -20,6 +20,7 @@ type File struct {
 	Spool      string // folder
 	TimeZone   *time.Location
 	DiskFloor  int64 // bytes
+	Transfers  int   // calls to partners' servers at the same time
 	Identities []Identity
 	Trust      Trust
 	Outboxes   []Outbox
@@ -137,18 +138,75 @@ func (p *Partner) Collected() bool {
 	return p.SFTP != nil && p.SFTP.Get != "" || p.Folder != nil && p.Folder.Get != ""
 }
 
-// An SFTP says how to reach a partner's server. HostKeys or KnownHosts is set.
+// An SFTP says how to reach a partner's server. HostKeys, NextHostKeys or
+// KnownHosts is set, and Key, Agent or Password. What is zero is as the profile says.
 type SFTP struct {
-	Address        string // host:port
-	User           string
-	Key            Secret // private key; zero: none
-	Password       Secret // zero: none
-	HostKeys       []ssh.PublicKey
-	KnownHosts     string // file in the form of OpenSSH
-	Put, Get       string // remote folders; empty: not used
-	Temporary      Temporary
-	ConnectTimeout time.Duration
-	StallTimeout   time.Duration
+	Address      string   // host:port
+	Fallbacks    []string // more addresses of the same server
+	SSHLogin              // at the server
+	NextHostKeys []DatedKey
+	Agent        string        // path of the socket; empty: none
+	AgentKey     ssh.PublicKey // nil: all keys that the agent holds
+	Certificate  string        // file with the OpenSSH certificate of the key; empty: none
+	Proxy        *Proxy        // nil: none
+	Jump         *Jump         // nil: none
+	Algorithms   []string      // empty: all strong ones
+	Legacy       *Legacy       // nil: none
+	Put, Get     string        // remote folders; empty: not used
+
+	Profile     string
+	Temporary   Temporary // empty: by profile
+	Rename      string    // "", plain or posix
+	Proof       string    // "", acknowledged, listed, size or hash
+	Names       string    // "" or an encoding
+	PacketSize  int       // bytes; 0: by profile
+	Parallel    int       // 0: by profile
+	Connections int       // 0: by profile
+	NoSync      bool
+	Bandwidth   int64 // bytes a second; 0: no limit
+	ListLimit   int
+
+	ConnectTimeout  time.Duration
+	StallTimeout    time.Duration
+	TransferTimeout time.Duration
+	Keepalive       time.Duration
+}
+
+// An SSHLogin opens an SSH server that shows one of the keys.
+type SSHLogin struct {
+	User        string
+	Key         Secret // private key; zero: none
+	KeyPassword Secret // zero: the key is not encrypted
+	Password    Secret // zero: none
+	HostKeys    []ssh.PublicKey
+	KnownHosts  string // file in the form of OpenSSH
+}
+
+// A DatedKey is a host key that holds from or until a day.
+type DatedKey struct {
+	Key         ssh.PublicKey
+	From, Until time.Time // zero: open
+}
+
+// A Proxy carries the connection.
+type Proxy struct {
+	SOCKS    bool // else HTTP CONNECT
+	Address  string
+	User     string
+	Password Secret
+}
+
+// A Jump is an SSH server on the way.
+type Jump struct {
+	Address string
+	SSHLogin
+}
+
+// A Legacy is an exception for weak algorithms, each by its name in SSH.
+type Legacy struct {
+	Algorithms []string
+	Reason     string
+	Until      time.Time // the first moment at which it no longer holds
 }
 
 // Temporary says how an unfinished file is named at the partner.
@@ -158,6 +216,7 @@ type Temporary string
 const (
 	TemporarySuffix Temporary = "suffix" // EKRH0001.tmp
 	TemporaryDot    Temporary = "dot"    // .EKRH0001
+	TemporaryFolder Temporary = "folder" // tmp/EKRH0001
 	TemporaryNone   Temporary = "none"   // the final name at once
 )
 

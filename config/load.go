@@ -1,10 +1,7 @@
 package config
 
 import (
-	"crypto/rsa"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -16,7 +13,6 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
-	"golang.org/x/crypto/ssh"
 
 	"gateway301/annex"
 	"gateway301/exchange"
@@ -105,6 +101,7 @@ func (r *reader) read() *File {
 		Spool:     top.location("spool", defaultSpool),
 		TimeZone:  top.zone("time-zone"),
 		DiskFloor: top.size("disk-floor", defaultFloor, 0),
+		Transfers: top.transfers(),
 		Include:   top.location("include", ""),
 	}
 	top.missing("identities", "the gateway needs an IK of its own, with key and certificate")
@@ -129,7 +126,7 @@ func (r *reader) read() *File {
 	}
 	r.loadRules(f.Checks)
 	top.rows("outboxes", func(s *section) { f.Outboxes = append(f.Outboxes, s.outbox(f)) })
-	top.rows("partners", func(s *section) { f.Partners = append(f.Partners, s.partner()) })
+	top.rows("partners", func(s *section) { f.Partners = append(f.Partners, s.partner(f.TimeZone)) })
 	top.rows("routes", func(s *section) {
 		before := len(r.problems)
 		f.Routes = append(f.Routes, s.route(len(f.Routes)+1, f.TimeZone))
@@ -257,12 +254,12 @@ func (s *section) suffix(key string) string {
 	return v
 }
 
-func (s *section) partner() Partner {
+func (s *section) partner(loc *time.Location) Partner {
 	p := Partner{Partner: exchange.Partner{Name: s.name("name")}}
 	s.missing("ik", "the IK of the partner itself")
 	p.IK = s.ik("ik", "")
 	if b := s.below("sftp"); b != nil {
-		p.SFTP = b.sftp()
+		p.SFTP = b.sftp(loc)
 		b.done()
 	}
 	if b := s.below("folder"); b != nil {
@@ -451,97 +448,6 @@ func (r *reader) readCode(n *yaml.Node, path string) (string, bool) {
 		return "", false
 	}
 	return v, ok
-}
-
-func (s *section) sftp() *SFTP {
-	c := &SFTP{
-		Address:  s.hostPort("address"),
-		User:     s.need("user", ""),
-		Key:      s.secret("key"),
-		Password: s.secret("password"),
-		Put:      s.text("put", ""),
-		Get:      s.text("get", ""),
-		Temporary: Temporary(s.choice("temporary", string(TemporarySuffix),
-			string(TemporarySuffix), string(TemporaryDot), string(TemporaryNone))),
-		ConnectTimeout: s.duration("connect-timeout", defaultConnect, time.Second, 10*time.Minute),
-		StallTimeout:   s.duration("stall-timeout", defaultStall, time.Second, time.Hour),
-	}
-	if s.sound && !s.has("key") && !s.has("password") {
-		s.r.at(s.node, Error, CodeMissing, s.path, `neither "key" nor "password"`, "give the SSH key as file:PATH")
-	}
-	c.HostKeys = s.publicKeys("host-keys")
-	c.KnownHosts = s.knownHosts("known-hosts")
-	switch both := s.has("host-keys") && s.has("known-hosts"); {
-	case both:
-		s.r.fault(CodeConflict, s.sub("known-hosts"), `both "host-keys" and "known-hosts"`, "keep one")
-	case s.sound && !s.has("host-keys") && !s.has("known-hosts"):
-		s.r.at(s.node, Error, CodeMissing, s.path, `neither "host-keys" nor "known-hosts"`,
-			"give the server's public keys, as agreed with the partner: an unknown server is never trusted")
-	}
-	return c
-}
-
-// publicKeys reads a list of lines such as "ssh-ed25519 AAAA… comment".
-func (s *section) publicKeys(key string) []ssh.PublicKey {
-	var keys []ssh.PublicKey
-	s.texts(key, "a public key", false, func(n *yaml.Node, path string) (string, bool) {
-		// Not words: a private key pasted here by mistake must not be shown.
-		line, ok := s.r.scalar(n, path, "a public key", "", "!!str")
-		if !ok {
-			return "", false
-		}
-		k, message := publicKey(line)
-		if message != "" {
-			s.r.at(n, Error, CodeValue, path, message, "write a line such as ssh-ed25519 AAAA…")
-			return "", false
-		}
-		fingerprint := ssh.FingerprintSHA256(k)
-		keys = append(keys, k)
-		return fingerprint, true
-	})
-	return keys
-}
-
-// publicKey reads one line; message tells what is wrong with it.
-func publicKey(line string) (k ssh.PublicKey, message string) {
-	k, _, options, rest, err := ssh.ParseAuthorizedKey([]byte(line))
-	switch {
-	case err != nil || len(rest) > 0:
-		return nil, "not a public key in the form of OpenSSH"
-	case len(options) > 0:
-		return nil, "options before a public key are not part of the dialect"
-	}
-	if _, ok := k.(*ssh.Certificate); ok {
-		return nil, "a certificate, not a public key"
-	}
-	if k.Type() == "ssh-dss" { // 1024 bits at most
-		return nil, "DSA keys are too weak"
-	}
-	if c, ok := k.(ssh.CryptoPublicKey); ok {
-		if r, ok := c.CryptoPublicKey().(*rsa.PublicKey); ok && r.N.BitLen() < 2048 {
-			return nil, strconv.Itoa(r.N.BitLen()) + "-bit RSA keys are too weak, 2048 is the least"
-		}
-	}
-	return k, ""
-}
-
-// knownHosts reads the path of a known_hosts file and looks whether it is one.
-func (s *section) knownHosts(key string) string {
-	file := s.file(key)
-	if file == "" {
-		return ""
-	}
-	data, err := os.ReadFile(file)
-	for keys := 0; err == nil; keys++ {
-		if _, _, _, _, data, err = ssh.ParseKnownHosts(data); errors.Is(err, io.EOF) {
-			if keys > 0 {
-				return file
-			}
-			err = errors.New("holds no key")
-		}
-	}
-	s.r.fault(CodeFile, s.sub(key), clip(s.value[key].Value)+" is not a known_hosts file: "+reason(err), "")
-	return file
 }
 
 func (s *section) route(number int, loc *time.Location) exchange.Route {

@@ -148,7 +148,9 @@ func (a *attempt) begin(ctx context.Context) (bool, error) {
 	a.again = a.d.HasNumber() // not by Attempt: an operator's release counts attempts anew
 	if !a.again {
 		files, _, err := a.lane.Channel.List(ctx, channels.Outgoing)
-		if err != nil {
+		// Where the partner's row says that nobody can look, only our own record
+		// tells which names are free, and the server keeps what stands there.
+		if err != nil && !errors.Is(err, channels.ErrBlind) {
 			return false, a.unreached(ctx, err)
 		}
 		for _, f := range files {
@@ -197,7 +199,7 @@ func (a *attempt) put(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, err = a.lane.Channel.Put(ctx, a.d.TransferName, payload, a.d.SealedSize, channels.PutOptions{Ours: a.again})
+	first, err := a.lane.Channel.Put(ctx, a.d.TransferName, payload, a.d.SealedSize, channels.PutOptions{Ours: a.again})
 	if err != nil {
 		return "", fmt.Errorf("payload: %w", err)
 	}
@@ -210,7 +212,12 @@ func (a *attempt) put(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the Auftragsdatei: %w", err)
 	}
-	return proof.Text, nil
+	return both(first, proof), nil
+}
+
+// both words what is known of a pair: it is proven as far as its weaker half.
+func both(payload, order channels.Proof) string {
+	return fmt.Sprintf("%v: payload %s; Auftragsdatei %s", min(payload.Level, order.Level), payload.Text, order.Text)
 }
 
 // publishing records the intent to publish: after this, only looking can tell.
@@ -358,12 +365,16 @@ func (p *Pipeline) stop(ctx context.Context, l *lane, err error) error {
 func (a *attempt) look(ctx context.Context) error {
 	name := a.d.TransferName + annex.AUFSuffix
 	sight, err := a.lane.Channel.Look(ctx, name)
-	if err != nil {
+	if err != nil && !errors.Is(err, channels.ErrBlind) {
 		return a.unreached(ctx, err)
 	}
 	switch {
 	case !a.d.Published:
 		return a.notThere(ctx, false, "looked: publishing had not begun")
+	case err != nil && a.lane.WhenVanished == exchange.VanishedResend:
+		return a.notThere(ctx, false, "nobody can look there; sent again under the same name, as the partner's row says")
+	case err != nil:
+		return a.unreached(ctx, err)
 	case sight.Final != nil && sight.Final.Size == annex.AuftragsdateiSize:
 		return a.delivered(ctx, "looked: "+name+" stands at the partner, 348 bytes")
 	case sight.Final != nil || sight.Temporary != nil:

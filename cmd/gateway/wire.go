@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -12,12 +10,9 @@ import (
 	"path/filepath"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/crypto/ssh"
 
 	"gateway301/annex"
-	"gateway301/channels"
 	"gateway301/channels/dropserver"
-	"gateway301/channels/folder"
 	"gateway301/channels/sftp"
 	"gateway301/config"
 	"gateway301/intake"
@@ -161,8 +156,9 @@ func (g *gateway) close() error {
 func newPartners(file *config.File) ([]pipeline.Partner, error) {
 	var out []pipeline.Partner
 	var wrong []error
+	overall := sftp.NewOverall(file.Transfers)
 	for _, p := range file.Partners {
-		channel, credential, err := newChannel(p)
+		channel, credential, err := newChannel(p, overall)
 		if err != nil {
 			wrong = append(wrong, fmt.Errorf("partner %s: %w", p.Name, err))
 			continue
@@ -183,72 +179,6 @@ func newPartners(file *config.File) ([]pipeline.Partner, error) {
 	return out, errors.Join(wrong...)
 }
 
-func newChannel(p config.Partner) (c channels.Channel, credential string, err error) {
-	if p.Folder != nil {
-		c, err := folder.New(folder.Settings{OutDir: p.Folder.Put, InDir: p.Folder.Get})
-		return c, "", err
-	}
-	s := sftp.Settings{
-		Host: sftp.Host{Address: p.SFTP.Address, HostKeys: sftp.Pin(p.SFTP.HostKeys...)}, Login: sftp.Login{User: p.SFTP.User},
-		OutDir: p.SFTP.Put, InDir: p.SFTP.Get, Temporary: temporary(p.SFTP.Temporary),
-		Timeouts: sftp.Timeouts{Dial: p.SFTP.ConnectTimeout, Stall: p.SFTP.StallTimeout},
-	}
-	sum := sha256.New()
-	fmt.Fprintf(sum, "%s\n%s\n", s.Address, s.User)
-	if p.SFTP.KnownHosts != "" {
-		text, err := os.ReadFile(p.SFTP.KnownHosts)
-		if err != nil {
-			return nil, "", err
-		}
-		keys, err := sftp.ParseHostKeys(text, s.Address)
-		if err != nil {
-			return nil, "", err
-		}
-		s.HostKeys = sftp.Pin(keys...)
-	}
-	for _, k := range s.HostKeys {
-		sum.Write(k.Marshal())
-	}
-	if !p.SFTP.Key.IsZero() {
-		signer, err := loginKey(p.SFTP.Key)
-		if err != nil {
-			return nil, "", err
-		}
-		s.Signers = []ssh.Signer{signer}
-		sum.Write(signer.PublicKey().Marshal())
-	}
-	if !p.SFTP.Password.IsZero() {
-		if s.Password, err = p.SFTP.Password.Password(); err != nil {
-			return nil, "", err
-		}
-		io.WriteString(sum, s.Password)
-	}
-	c, err = sftp.New(s)
-	return c, hex.EncodeToString(sum.Sum(nil)), err
-}
-
-func loginKey(s config.Secret) (ssh.Signer, error) {
-	b, err := s.Bytes()
-	if err != nil {
-		return nil, err
-	}
-	key, err := ssh.ParsePrivateKey(b)
-	if err != nil {
-		return nil, fmt.Errorf("login key %s: %w", s, err)
-	}
-	return key, nil
-}
-
-func temporary(t config.Temporary) channels.Temporary {
-	switch t {
-	case config.TemporaryDot:
-		return channels.Temporary{Kind: channels.Prefix}
-	case config.TemporaryNone:
-		return channels.Temporary{Kind: channels.None}
-	}
-	return channels.Temporary{}
-}
-
 func newServer(file *config.File, log zerolog.Logger) (*dropserver.Server, error) {
 	if file.Server == nil {
 		return nil, nil
@@ -256,7 +186,7 @@ func newServer(file *config.File, log zerolog.Logger) (*dropserver.Server, error
 	s := dropserver.Settings{Audit: audit(log)}
 	var wrong []error
 	for _, secret := range file.Server.HostKeys {
-		key, err := loginKey(secret)
+		key, err := loginKey(secret, config.Secret{})
 		if err != nil {
 			wrong = append(wrong, fmt.Errorf("server: %w", err))
 			continue
