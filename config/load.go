@@ -41,13 +41,9 @@ func Load(path string) (*File, Problems, error) {
 // and is where relative paths start. The error is not nil only if the working
 // folder is needed and unknown.
 func Parse(path string, data []byte) (*File, Problems, error) {
-	abs, err := filepath.Abs(path)
+	r, err := newReader(path)
 	if err != nil {
 		return nil, nil, err
-	}
-	r := &reader{
-		file: path, dir: filepath.Dir(abs), limit: aliasVisits, now: time.Now(),
-		stats: map[string]stat{}, profiles: map[string]profile{}, broken: map[int]bool{},
 	}
 	main := r.add(path, data)
 	if main.root == nil {
@@ -57,7 +53,7 @@ func Parse(path string, data []byte) (*File, Problems, error) {
 	r.root = main.root
 	r.include()
 	f := r.read()
-	f.Path, f.Hash = abs, r.hash()
+	f.Path, f.Hash = filepath.Join(r.dir, filepath.Base(path)), r.hash()
 	r.check(f)
 	r.problems.sort()
 	r.excerpts()
@@ -67,8 +63,16 @@ func Parse(path string, data []byte) (*File, Problems, error) {
 	return f, r.problems, nil
 }
 
-// Defaults of the dialect; doc.go repeats them for its readers, and a test
-// compares the two.
+// newReader begins to read the configuration at path.
+func newReader(path string) (*reader, error) {
+	abs, err := filepath.Abs(path)
+	return &reader{
+		file: path, dir: filepath.Dir(abs), limit: aliasVisits, now: time.Now(),
+		stats: map[string]stat{}, profiles: map[string]profile{}, broken: map[int]bool{},
+	}, err
+}
+
+// Defaults of the dialect.
 const (
 	defaultLedger    = "ledger.db"
 	defaultSpool     = "spool"

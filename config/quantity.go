@@ -22,6 +22,9 @@ type unit struct {
 	is   int64
 }
 
+// ParseSize reads a size as the configuration writes it, "500MB" or "2GiB", in bytes.
+func ParseSize(text string) (int64, error) { return parseSize(text) }
+
 // parseDuration reads "14d", "2h30m", "500ms": whole numbers with the units d, h,
 // m, s, ms, each once, in that order. A day is 24 hours.
 func parseDuration(text string) (time.Duration, error) {

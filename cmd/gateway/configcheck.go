@@ -73,7 +73,7 @@ subject, message, fix; path, subject and fix may be missing.`,
 	configFlag(check, &file)
 	check.Flags().BoolVar(&asJSON, "json", false, "print JSON lines")
 	check.Flags().StringVar(&format, "format", "text", "text, gcc (for editors) or json")
-	c.AddCommand(check,
+	c.AddCommand(check, newConfigDiffCommand(),
 		&cobra.Command{Use: "reference", Short: "Explain every key of the configuration (Markdown)", Args: cobra.NoArgs,
 			RunE: func(c *cobra.Command, _ []string) error {
 				_, err := io.WriteString(c.OutOrStdout(), config.Reference())

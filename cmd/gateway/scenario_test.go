@@ -65,6 +65,7 @@ func TestScenarios(t *testing.T) {
 			env.Setenv("PATH", dir+string(os.PathListSeparator)+env.Getenv("PATH"))
 			now := time.Now().In(berlin())
 			env.Setenv("CLOSED_WINDOW", window(now.Add(6*time.Hour)))
+			env.Setenv("TODAY", now.Add(-12*time.Hour).Format(time.DateOnly)) // the evening of this night
 			env.Setenv("OPEN_WINDOW", window(now.Add(-time.Hour)))
 			return nil
 		},
