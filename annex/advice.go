@@ -25,6 +25,12 @@ func (r Rule) NextStep() (de, en string) {
 	case "G3-010", "G3-011":
 		return "Die Version richtet sich nach dem Aufnahmetag, nicht nach dem Sendetag: Nachricht in der richtigen Version neu erzeugen.",
 			"The version follows from the day of admission, not of sending: make the message anew in the right version."
+	case CodeNotEntitled:
+		return "Absender, Unterzeichner und Zertifikat prüfen; wer für andere spricht, muss bei der Annahmestelle angemeldet sein.",
+			"Check sender, signer and certificate; who speaks for others must be known to the Annahmestelle."
+	case CodeWholeFile:
+		return "Die genannten Nachrichten berichtigen und die ganze Datei neu senden: auch ihre guten Nachrichten gelten als nicht angenommen.",
+			"Correct the messages that are named and send the whole file anew: its good messages do not count as accepted either."
 	case "G4-001":
 		return "Versichertennummer und Kostenträger mit der Karte vergleichen.", "Compare the Versichertennummer and the Kostenträger with the card."
 	}

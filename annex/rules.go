@@ -80,6 +80,14 @@ func (t *Tables) Rules() []Rule {
 	return rules
 }
 
+// Refusals lists our own codes that stand in an answer though no rule is broken.
+func Refusals() []Rule {
+	return []Rule{
+		{CodeNotEntitled, 1, Error, "Absender oder Unterzeichner nicht berechtigt", "sender or signer not entitled", srcOwn},
+		{CodeWholeFile, 1, Error, "Datei als Ganzes abgewiesen", "file refused as a whole", srcOwn},
+	}
+}
+
 // Rules lists every rule that [Check] applies, but for those of code lists.
 func Rules() []Rule {
 	return []Rule{

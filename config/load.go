@@ -377,8 +377,8 @@ func (r *reader) loadRules(c Checks) {
 		if err != nil {
 			t, _ = annex.LoadTables()
 		}
-		codes := map[string]bool{annex.CodeWholeFile: true, annex.CodeNotEntitled: true}
-		for _, rule := range t.Rules() {
+		codes := map[string]bool{}
+		for _, rule := range append(t.Rules(), annex.Refusals()...) {
 			codes[rule.Code] = true
 		}
 		r.rules = func() map[string]bool { return codes }

@@ -269,7 +269,7 @@ func (o *opening) refuse(ctx context.Context, cause exchange.Cause, text string,
 	m := exchange.Move{ID: o.d.ID, From: o.d.State, By: exchange.Refused, Cause: cause, Text: "refused: " + text, Change: o.known}
 	if tell {
 		rep := annex.Report{Envelope: o.rep.Envelope, Verdict: annex.Rejected, Findings: []annex.Finding{{
-			Stage: 1, Severity: annex.Error, Code: annex.CodeNotEntitled, Text: "Absender oder Unterzeichner nicht berechtigt"}}}
+			Stage: 1, Severity: annex.Error, Code: annex.CodeNotEntitled, Text: annex.Refusals()[0].German}}}
 		draft, err := o.draft(func(p annex.Profile) []annex.FEHLMessage { return p.Answer(&rep) })
 		if err != nil {
 			return err

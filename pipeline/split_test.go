@@ -86,7 +86,9 @@ func TestSplitOfDamagedBytes(t *testing.T) {
 			must(t, err)
 			content, err := os.ReadFile(path)
 			must(t, err)
-			must(t, os.WriteFile(path, bytes.Replace(content, []byte("EAD+"), []byte("EAD-"), 1), 0o600))
+			damaged := bytes.Replace(content, []byte("DPV+1999"), []byte("DPV+1998"), 1)
+			equal(t, "no damage is done", bytes.Equal(damaged, content), false)
+			must(t, os.WriteFile(path, damaged, 0o600))
 		}
 		h.run()
 		rows := h.rows(store.Filter{Direction: exchange.Out})

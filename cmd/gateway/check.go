@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -93,11 +92,16 @@ func (f *checkFlags) run(c *cobra.Command, args []string) error {
 	for _, r := range o.Tables.Rules() {
 		rules[r.Code] = r
 	}
-	bad := 0
+	bad, unread := 0, 0
 	for i, path := range args {
 		<-results[i].done
 		if err := results[i].err; err != nil {
-			return err
+			if ctx.Err() != nil {
+				return err
+			}
+			unread++
+			fmt.Fprintln(c.ErrOrStderr(), "gateway:", err)
+			continue
 		}
 		if results[i].rep.Errors > 0 {
 			bad++
@@ -106,10 +110,21 @@ func (f *checkFlags) run(c *cobra.Command, args []string) error {
 			return err
 		}
 	}
-	if bad > 0 {
+	switch {
+	case unread > 0:
+		return codeError{exitFailed, fmt.Sprintf(words(c, "%s nicht gelesen", "%s not read"), counted(c, unread, "Datei", "Dateien", "file", "files"))}
+	case bad > 0:
 		return codeError{code: exitFindings}
 	}
 	return nil
+}
+
+// counted writes a number with its noun.
+func counted[N int | int64](c *cobra.Command, n N, de, deMore, en, enMore string) string {
+	if n == 1 {
+		return fmt.Sprintf("%d %s", n, words(c, de, en))
+	}
+	return fmt.Sprintf("%d %s", n, words(c, deMore, enMore))
 }
 
 // options turns the flags into what annex wants.
@@ -127,12 +142,12 @@ func (f *checkFlags) options() (annex.CheckOptions, error) {
 	}
 	if o.Now = time.Now().In(zone); f.now != "" {
 		if o.Now, err = parseMoment(f.now, zone); err != nil {
-			return o, usageError{fmt.Errorf("--now: %w", err)}
+			return o, usageError{fmt.Errorf("--now %q: write it as 2026-12-31T22:00", f.now)}
 		}
 	}
 	if f.version != "" {
 		if o.VersionDate, err = time.ParseInLocation(time.DateOnly, f.version, zone); err != nil {
-			return o, usageError{fmt.Errorf("--version-date: %w", err)}
+			return o, usageError{fmt.Errorf("--version-date %q: write it as 2026-12-31", f.version)}
 		}
 	}
 	if o.Procedure, err = annex.ProcedureProfile(f.vf); err != nil {
@@ -245,31 +260,51 @@ func loadTables(dir string) (*annex.Tables, error) {
 	return t, nil
 }
 
-// A partnersFile is the form of --partners.
-type partnersFile struct {
-	Senders    []string `yaml:"senders"`
-	Recipients []string `yaml:"recipients"`
-	Accepting  []string `yaml:"accepting"`
-	Physical   []string `yaml:"physical"`
-}
-
+// readPartners reads the form of --partners: a mapping of lists of IKs. All that is
+// wrong is told at once.
 func readPartners(path string) (*annex.Partners, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	var p partnersFile
-	d := yaml.NewDecoder(bytes.NewReader(b))
-	d.KnownFields(true)
-	if err := d.Decode(&p); err != nil && err != io.EOF {
+	var doc yaml.Node
+	if err := yaml.Unmarshal(b, &doc); err != nil {
 		return nil, codeError{exitConfig, fmt.Sprintf("%s: %v", path, err)}
 	}
-	for _, ik := range slices.Concat(p.Senders, p.Recipients, p.Accepting, p.Physical) {
-		if annex.Placeholder(ik) || annex.ValidIK(ik) != nil {
-			return nil, codeError{exitConfig, fmt.Sprintf("%s: %q is no valid IK", path, ik)}
+	var p annex.Partners
+	lists := map[string]*[]string{"senders": &p.Senders, "recipients": &p.Recipients, "accepting": &p.Accepting, "physical": &p.Physical}
+	var wrong []string
+	fault := func(n *yaml.Node, format string, args ...any) {
+		wrong = append(wrong, fmt.Sprintf("%s:%d:%d: %s", path, n.Line, n.Column, fmt.Sprintf(format, args...)))
+	}
+	if len(doc.Content) > 0 && doc.Content[0].Kind != yaml.MappingNode {
+		fault(doc.Content[0], "must be a mapping with senders, recipients, accepting, physical")
+	} else if len(doc.Content) > 0 {
+		for keys := doc.Content[0].Content; len(keys) > 0; keys = keys[2:] {
+			list := lists[keys[0].Value]
+			switch {
+			case list == nil:
+				fault(keys[0], "unknown key %q; possible: senders, recipients, accepting, physical", keys[0].Value)
+				continue
+			case keys[1].Kind != yaml.SequenceNode:
+				fault(keys[1], "%s must be a list of IKs", keys[0].Value)
+				continue
+			}
+			*list = []string{} // an empty list knows nobody
+			for _, n := range keys[1].Content {
+				if annex.Placeholder(n.Value) {
+					fault(n, "IK %q is a placeholder", n.Value)
+				} else if err := annex.ValidIK(n.Value); err != nil {
+					fault(n, "%q is no valid IK: %v", n.Value, err)
+				}
+				*list = append(*list, n.Value)
+			}
 		}
 	}
-	return (*annex.Partners)(&p), nil
+	if len(wrong) > 0 {
+		return nil, codeError{exitConfig, strings.Join(wrong, "\n")}
+	}
+	return &p, nil
 }
 
 func checkFile(ctx context.Context, path string, stdin io.Reader, o annex.CheckOptions) (annex.Report, error) {
@@ -357,21 +392,46 @@ func printReport(c *cobra.Command, path string, rep annex.Report, rules map[stri
 	if missing := notChecked(c, rep); missing != "" {
 		fmt.Fprintf(w, words(c, "%s: nicht geprüft: %s\n", "%s: not checked: %s\n"), path, missing)
 	}
-	_, err := fmt.Fprintf(w, words(c, "%s: %s; %d Nachrichten, %d Segmente, %d Fehler, %d Hinweise\n", "%s: %s; %d messages, %d segments, %d errors, %d warnings\n"),
-		path, verdictName(c, rep.Verdict), rep.Messages, rep.Segments, rep.Errors, rep.Warnings)
+	_, err := fmt.Fprintf(w, "%s: %s; %s, %s, %s, %s\n", path, verdictName(c, rep.Verdict),
+		counted(c, rep.Messages, "Nachricht", "Nachrichten", "message", "messages"),
+		counted(c, rep.Segments, "Segment", "Segmente", "segment", "segments"),
+		counted(c, rep.Errors, "Fehler", "Fehler", "error", "errors"),
+		counted(c, rep.Warnings, "Hinweis", "Hinweise", "warning", "warnings"))
 	return err
 }
 
-// notChecked lists rules whose input was not given, and stages that some messages
-// did not reach.
+// notChecked lists rules whose input was not given, each with the option that gives
+// it, and stages that some messages did not reach.
 func notChecked(c *cobra.Command, rep annex.Report) string {
-	parts := slices.Clone(rep.NotChecked)
+	var parts []string
+	for i, code := range rep.NotChecked {
+		last := i+1 == len(rep.NotChecked) || needs(rep.NotChecked[i+1]) != needs(code)
+		if option := needs(code); last && option != "" {
+			code += " (" + option + ")"
+		}
+		parts = append(parts, code)
+	}
 	for i, s := range rep.Stages {
 		if s.NotChecked > 0 {
-			parts = append(parts, fmt.Sprintf(words(c, "Stufe %d in %d Nachrichten", "stage %d in %d messages"), i+1, s.NotChecked))
+			parts = append(parts, fmt.Sprintf(words(c, "Stufe %d in %s", "stage %d in %s"), i+1, counted(c, s.NotChecked, "Nachricht", "Nachrichten", "message", "messages")))
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// needs is the option without which a rule is not checked.
+func needs(code string) string {
+	switch code {
+	case "10041", "10042", "10043":
+		return "--partners, -c"
+	case "10047":
+		return "--last-reference"
+	case "10049":
+		return "--auf, --partners"
+	case "10061", "10066", "10067", "G1-017":
+		return "--auf"
+	}
+	return ""
 }
 
 func severity(c *cobra.Command, s annex.Severity) string {

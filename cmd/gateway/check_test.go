@@ -119,15 +119,15 @@ func TestCheckOptions(t *testing.T) {
 		want string
 	}{
 		{[]string{"--hook", hook}, exitFindings, "error K-1: closed (message 1, segment 4 INV, element 1.1"},
-		{[]string{"--hook", hook + "x"}, exitDone, "stage 4 in 1 messages"},
-		{nil, exitDone, "not checked: 10041, 10042, 10043, 10047, 10049, 10061, 10066, 10067, G1-017, stage 4 in 1 messages"},
+		{[]string{"--hook", hook + "x"}, exitDone, "stage 4 in 1 message"},
+		{nil, exitDone, "10061, 10066, 10067, G1-017 (--auf), stage 4 in 1 message"},
 		{[]string{"--partners", partners}, exitFindings, "error 10042"},
 		{[]string{"--last-reference", "6"}, exitDone, "accepted"},
 		{[]string{"--last-reference", "7"}, exitFindings, "error 10047"},
 		{[]string{"--auf", auf}, exitFindings, "error 10066"},
 		{[]string{"--now", "2026-01-02T11:59"}, exitFindings, "error 10044"},
 		{[]string{"--now", "2026-01-02T12:00"}, exitDone, "accepted"},
-		{[]string{"--stage", "1"}, exitDone, "stage 2 in 1 messages"},
+		{[]string{"--stage", "1"}, exitDone, "stage 2 in 1 message,"},
 		{[]string{"--version-date", "2016-06-30"}, exitDone, "G3-010"},
 		{[]string{"--tables", tables}, exitFindings, "error G3-120"},
 		{[]string{"--tables", bad}, exitConfig, "lists/x.txt:1: has 2 cells"},
@@ -136,8 +136,8 @@ func TestCheckOptions(t *testing.T) {
 		{[]string{"--now", "heute"}, exitUsage, "--now"},
 		{[]string{"--version-date", "2016"}, exitUsage, "--version-date"},
 		{[]string{"--procedure", "xyz"}, exitUsage, "kotr, krh, sol"},
-		{[]string{"--partners", file("p.yaml", "senders: [999999999]")}, exitConfig, "no valid IK"},
-		{[]string{"--partners", file("q.yaml", "sender: [260500005]")}, exitConfig, "field sender not found"},
+		{[]string{"--partners", file("p.yaml", "senders: [999999999]")}, exitConfig, "is a placeholder"},
+		{[]string{"--partners", file("q.yaml", "sender: [260500005]")}, exitConfig, "unknown key \"sender\""},
 	} {
 		code, out, errOut := command(t, append([]string{"check", good}, c.args...)...)
 		if code != c.code || !strings.Contains(out+errOut, c.want) {
@@ -190,6 +190,44 @@ func TestExplainIKRules(t *testing.T) {
 		code, out, errOut := command(t, strings.Fields(c.args)...)
 		if code != c.code || !strings.Contains(out+errOut, c.want) {
 			t.Errorf("%s: %d\n%s%s", c.args, code, out, errOut)
+		}
+	}
+}
+
+// A file that cannot be read does not keep the others from being checked, and all
+// that is wrong with a list of partners is told at once, with its place.
+func TestCheckTellsAll(t *testing.T) {
+	dir := t.TempDir()
+	good := filepath.Join(dir, "good.edi")
+	if code, _, errOut := command(t, "sample", "AUFN", "--out", good); code != exitDone {
+		t.Fatal(errOut)
+	}
+	code, out, errOut := command(t, "check", filepath.Join(dir, "none.edi"), good)
+	if code != exitFailed || !strings.Contains(out, "good.edi: accepted; 1 message, ") || !strings.Contains(errOut, "none.edi") || !strings.Contains(errOut, "1 file not read") {
+		t.Errorf("%d\n%s\n%s", code, out, errOut)
+	}
+	if !strings.Contains(out, "10047 (--last-reference), ") || !strings.Contains(out, "G1-017 (--auf), stage 4 in 1 message\n") {
+		t.Errorf("%s", out)
+	}
+	list := filepath.Join(dir, "p.yaml")
+	if err := os.WriteFile(list, []byte("senders: [123456789, 260500006]\nothers: []\nphysical: 260500005\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, _, errOut = command(t, "check", "--partners", list, good)
+	for _, want := range []string{"p.yaml:1:11: IK \"123456789\" is a placeholder", "p.yaml:1:22: \"260500006\" is no valid IK", "p.yaml:2:1: unknown key \"others\"", "p.yaml:3:11: physical must be a list"} {
+		if code != exitConfig || !strings.Contains(errOut, want) {
+			t.Errorf("%d, no %q in\n%s", code, want, errOut)
+		}
+	}
+	if err := os.WriteFile(list, []byte("accepting: []\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, _ := command(t, "check", "--partners", list, good); code != exitFindings || !strings.Contains(out, "error 10043") {
+		t.Errorf("an empty list knows somebody: %d %s", code, out)
+	}
+	for _, refusal := range annex.Refusals() {
+		if code, out, _ := command(t, "explain", refusal.Code); code != exitDone || !strings.Contains(out, refusal.English) {
+			t.Errorf("%s: %d %s", refusal.Code, code, out)
 		}
 	}
 }

@@ -52,7 +52,7 @@ func newExplainCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			rules := t.Rules()
+			rules := append(t.Rules(), annex.Refusals()...)
 			i := slices.IndexFunc(rules, func(r annex.Rule) bool { return strings.EqualFold(r.Code, args[0]) })
 			if i < 0 {
 				return codeError{exitNotFound, fmt.Sprintf(words(c, "%s: nicht bekannt; eigene Codes der Kostenträger stehen in keiner Liste", "%s: not known; codes of a payer's own stand in no list"), args[0])}

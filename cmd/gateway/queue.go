@@ -243,7 +243,7 @@ func printFindings(c *cobra.Command, line func(de, en string, v any), found pipe
 	if found.Errors+found.Warnings == 0 {
 		return
 	}
-	said := []string{fmt.Sprintf(words(c, "%d Fehler, %d Hinweise", "%d errors, %d warnings"), found.Errors, found.Warnings)}
+	said := []string{counted(c, found.Errors, "Fehler", "Fehler", "error", "errors") + ", " + counted(c, found.Warnings, "Hinweis", "Hinweise", "warning", "warnings")}
 	for _, f := range found.List[:min(len(found.List), mostFindings)] {
 		said = append(said, fmt.Sprintf("%s %s: %s (%s)", severity(c, f.Severity), f.Code, words(c, f.Text, f.TextEN), where(c, f)))
 	}

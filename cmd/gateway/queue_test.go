@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"path/filepath"
 	"testing"
 	"time"
@@ -39,6 +40,7 @@ func TestReleaseOfWhatWeWrite(t *testing.T) {
 			}
 			cmd := newQueueCommand()
 			cmd.SetContext(t.Context())
+			cmd.SetErr(io.Discard)
 			if err := changeByHand(cmd, &config.File{}, ledger, d.ID, "release", "mended", false); err != nil {
 				t.Fatal(err)
 			}

@@ -283,7 +283,7 @@ func cmdUntil(ts *testscript.TestScript, _ bool, args []string) {
 
 // hospital writes hospital.yaml; each argument is one more line of the partner's row,
 // or, as key=value, replaces a value: cert (a name in keys/), ik, physical, mode, types,
-// speaks-for, checks.
+// speaks-for, checks, accept.
 func cmdHospital(ts *testscript.TestScript, _ bool, args []string) {
 	write(ts, "hospital.yaml", hospitalScenario, append([]string{"checks={}"}, args...))
 }
@@ -296,7 +296,7 @@ func cmdAnnahmestelle(ts *testscript.TestScript, _ bool, args []string) {
 
 func write(ts *testscript.TestScript, name, text string, args []string) {
 	values := map[string]string{"cert": "hospital", "ik": "260500005", "physical": "260500005", "speaks-for": "[]", "first": "1",
-		"mode": "test", "types": "[AUFN, VERL, MBEG, RECH, ENTL]", "checks": ""}
+		"mode": "test", "types": "[AUFN, VERL, MBEG, RECH, ENTL]", "checks": "", "accept": `["0"]`}
 	more := ""
 	for _, arg := range args {
 		key, value, ok := strings.Cut(arg, "=")
@@ -332,7 +332,7 @@ partners:
     sftp: {address: "${MUSTERKASSE_ADDRESS}", user: "${MUSTERKASSE_USER}", key: "file:keys/ssh_musterkasse", host-keys: ["${MUSTERKASSE_HOSTKEY}"], put: in, get: out}
     first-number: ${first}
     collect-every: 100ms
-    accept-codes: ["0"]
+    accept-codes: ${accept}
 ${more}routes:
   - {name: musterkasse, recipients: [109910000], types: ${types}, mode: ${mode}, partner: musterkasse}
 checks: ${checks}
