@@ -51,7 +51,7 @@ func TestLargeFileInLittleMemory(t *testing.T) {
 	write("keys/ssh_musterkasse", sshd.Client.PEM)
 	write("insured.txt", []byte("A123456780\n"))
 	values := map[string]string{
-		"cert": "hospital", "ik": "260500005", "physical": "260500005", "mode": "test", "types": "[ENTL]", "first": "1", "speaks-for": "[]",
+		"cert": "hospital", "ik": "260500005", "physical": "260500005", "mode": "test", "types": "[ENTL]", "first": "1", "speaks-for": "[]", "checks": "{}",
 		"MUSTERKASSE": sshd.Root, "MUSTERKASSE_ADDRESS": sshd.Address, "MUSTERKASSE_USER": sshd.User, "MUSTERKASSE_HOSTKEY": sshd.Host[0].Line(),
 	}
 	value := func(key string) string { return values[key] }
