@@ -23,7 +23,7 @@ func (r *reader) check(f *File) {
 	r.checkExceptions(f)
 	r.checkOutboxes(f)
 	for i := range f.Partners {
-		r.checkPartner(&f.Partners[i], row("partners", i))
+		r.checkPartner(f, &f.Partners[i], row("partners", i))
 		r.checkStage4(f, &f.Partners[i], row("partners", i))
 		r.checkPartnerFolders(f, f.Partners[i].Folder, row("partners", i)+".folder")
 	}
@@ -148,7 +148,10 @@ func (f *File) isOurs(ik string) bool {
 	return slices.ContainsFunc(f.Identities, func(id Identity) bool { return id.IK == ik })
 }
 
-func (r *reader) checkPartner(p *Partner, path string) {
+func (r *reader) checkPartner(f *File, p *Partner, path string) {
+	if len(p.PGP) > 0 && !slices.ContainsFunc(f.Identities, func(i Identity) bool { return len(i.PGP) > 0 }) {
+		r.fault(CodeReference, path+".pgp-keys", "no identity has an OpenPGP key of its own", "add pgp-keys to the identity that signs and opens")
+	}
 	channel := ""
 	switch {
 	case r.has(path+".sftp") && r.has(path+".folder"):

@@ -38,6 +38,7 @@ type Identity struct {
 	Keys    []Key  // at least one; the first is the one in the row itself
 	OwnCopy bool   // what it sends opens with its own key, too
 	Inbox   string // folder; empty when nothing is collected
+	PGP     []Key  // OpenPGP keys, for partners with whom that was agreed; without Certificate
 }
 
 // A Key is a private key of ours and its certificate.
@@ -116,6 +117,8 @@ type Partner struct {
 	SFTP   *SFTP
 	Folder *Folder
 
+	PGP []PGPKey // whom we encrypt for and believe, in OpenPGP; none: CMS
+
 	Window          schedule.Window // of sending
 	Grace           time.Duration   // for finishing a pair after the window closed
 	Collect         schedule.Window
@@ -131,6 +134,13 @@ type Partner struct {
 	Codes      map[string]string         // codes of ours → FHL.4
 	Charset    annex.Zeichensatz
 	Procedure  string // name of a profile of annex that has a VERFAHREN_KENNUNG
+}
+
+// A PGPKey is a partner's OpenPGP key.
+type PGPKey struct {
+	IK      string // whose it is; the key itself does not tell
+	Key     string // file
+	SEIPDv2 bool   // its program reads version 2 of the integrity protected packet
 }
 
 // Collected reports whether the partner has a folder that we fetch from.

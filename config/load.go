@@ -165,6 +165,10 @@ func (s *section) identity() Identity {
 	s.rows("also", func(b *section) { i.Keys = append(i.Keys, b.key()) })
 	i.OwnCopy = s.flag("own-copy", false)
 	i.Inbox = s.location("inbox", "")
+	s.rows("pgp-keys", func(b *section) {
+		b.missing("key", "write file:PATH, env:NAME or credential:NAME")
+		i.PGP = append(i.PGP, Key{Key: b.secret("key"), Password: b.secret("key-password")})
+	})
 	return i
 }
 
@@ -270,6 +274,10 @@ func (s *section) partner(loc *time.Location) Partner {
 		p.Folder = &Folder{Put: b.location("put", ""), Get: b.location("get", "")}
 		b.done()
 	}
+	s.rows("pgp-keys", func(b *section) {
+		p.PGP = append(p.PGP, PGPKey{IK: b.ik("ik", p.IK), Key: b.file("key"), SEIPDv2: b.flag("seipd-v2", false)})
+		b.missing("key", "the file with the public key")
+	})
 	p.Window = s.window("window")
 	p.Grace = s.duration("grace", defaultGrace, 0, 12*time.Hour)
 	p.Collect = s.window("collect")

@@ -148,8 +148,8 @@ func (o *opening) disagreement() string {
 		return fmt.Sprintf("DATEIGRÖSSE_ÜBERTRAGUNG says %d bytes, the payload has %d", a.GroesseUebertragung, o.d.Size)
 	case a.TransferName() != o.d.TransferName:
 		return "the Auftragsdatei speaks of " + a.TransferName() + ", its own name is " + o.d.TransferName
-	case a.Verschluesselung != annex.KryptoCMS || a.Unterschrift != annex.KryptoCMS:
-		return fmt.Sprintf("encryption %02d and signature %02d; only 03 and 03 are accepted", a.Verschluesselung, a.Unterschrift)
+	case a.Verschluesselung != l.krypto() || a.Unterschrift != l.krypto():
+		return fmt.Sprintf("encryption %02d and signature %02d; agreed are %02d and %02d", a.Verschluesselung, a.Unterschrift, l.krypto(), l.krypto())
 	case a.Komprimierung != annex.KomprimierungNone && !(a.Komprimierung == annex.KomprimierungGzip && l.Gzip):
 		return fmt.Sprintf("compression %02d was not agreed", a.Komprimierung)
 	case a.Verfahren != l.kennung(o.d.Mode):

@@ -111,6 +111,7 @@ type Partner struct {
 	Severities      map[string]annex.Severity // of rules, by their code, for files to and from it
 	Charset         annex.Zeichensatz         // of files to it; empty: I1
 	Procedure       *annex.Procedure          // nil: § 301
+	OpenPGP         bool                      // in place of CMS, both ways
 	Credential      string                    // fingerprint of login and pins: a change lifts a stop
 }
 

@@ -36,6 +36,15 @@ func (l *lane) kennung(m exchange.Mode) string {
 	return l.Procedure.Kennung(m == exchange.Production)
 }
 
+// krypto is VERSCHLÜSSELUNGSART and ELEKTRONISCHE_UNTERSCHRIFT of what is exchanged
+// with the partner. GGT knows a number for CMS and one for neither; OpenPGP has none.
+func (l *lane) krypto() annex.Krypto {
+	if l.OpenPGP {
+		return annex.KryptoNone
+	}
+	return annex.KryptoCMS
+}
+
 // send works off what is due for a partner and returns how many attempts it made.
 func (p *Pipeline) send(ctx context.Context, l *lane) (int, error) {
 	return p.inTurn(ctx, sendTurn(l.Name), func(ctx context.Context) (int, error) { return p.sendAll(ctx, l) })
@@ -247,7 +256,7 @@ func (a *attempt) order() ([]byte, error) {
 		GroesseNutzdaten: a.d.Size, GroesseUebertragung: a.d.SealedSize,
 		Zeichensatz:      first(a.lane.Charset, annex.ZeichensatzI1),
 		Komprimierung:    packing,
-		Verschluesselung: annex.KryptoCMS, Unterschrift: annex.KryptoCMS,
+		Verschluesselung: a.lane.krypto(), Unterschrift: a.lane.krypto(),
 	}.Encode()
 }
 

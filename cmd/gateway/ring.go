@@ -15,6 +15,7 @@ import (
 	"gateway301/crypto"
 	"gateway301/crypto/cms"
 	"gateway301/crypto/keys"
+	"gateway301/crypto/pgp"
 	"gateway301/pipeline"
 )
 
@@ -26,11 +27,23 @@ type ring struct {
 	directory  *keys.Directory
 	legacy     map[string]*crypto.Legacy // by IK of the recipient
 	exceptions []crypto.Exception
+	pgpOwn     map[string][]pgp.Key // by IK
+	pgp        map[string][]pgpKey  // by name of the partner; CMS with those that are not in it
+}
+
+// A pgpKey is a partner's OpenPGP key.
+type pgpKey struct {
+	crypto.Speaker
+	v2 bool
 }
 
 func newRing(file *config.File) (*ring, error) {
-	r := &ring{own: map[string][]keys.Own{}, copies: map[string]bool{}, legacy: map[string]*crypto.Legacy{}}
+	r := &ring{own: map[string][]keys.Own{}, copies: map[string]bool{}, legacy: map[string]*crypto.Legacy{},
+		pgpOwn: map[string][]pgp.Key{}, pgp: map[string][]pgpKey{}}
 	var wrong []error
+	if err := r.readPGP(file); err != nil {
+		wrong = append(wrong, err)
+	}
 	for _, id := range file.Identities {
 		r.copies[id.IK] = id.OwnCopy
 		for _, k := range id.Keys {
@@ -186,7 +199,10 @@ func (r *ring) signer(ik string, at time.Time) (crypto.Signer, error) {
 
 // Sealing says how a file is signed as one IK and sealed for another: for which
 // certificates and with which algorithms.
-func (r *ring) Sealing(_, signer, recipient string, at time.Time) (crypto.Sealing, error) {
+func (r *ring) Sealing(partner, signer, recipient string, at time.Time) (crypto.Sealing, error) {
+	if len(r.pgp[partner]) > 0 {
+		return r.sealingPGP(partner, signer, recipient, at)
+	}
 	own, err := r.signer(signer, at)
 	if err != nil {
 		return crypto.Sealing{}, err
@@ -203,6 +219,9 @@ func (r *ring) Sealing(_, signer, recipient string, at time.Time) (crypto.Sealin
 }
 
 // Opening says how files are opened: with every own key, old ones too.
-func (r *ring) Opening(_ string, receivedAt time.Time) crypto.OpenOptions {
+func (r *ring) Opening(partner string, receivedAt time.Time) crypto.OpenOptions {
+	if len(r.pgp[partner]) > 0 {
+		return r.openingPGP(partner, receivedAt)
+	}
 	return crypto.OpenOptions{Own: r.all, Directory: r.directory, ReceivedAt: receivedAt, Exceptions: r.exceptions}
 }

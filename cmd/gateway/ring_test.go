@@ -7,16 +7,22 @@ import (
 	"errors"
 	"math/big"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 	"software.sslmate.com/src/go-pkcs12"
 
 	"gateway301/config"
 	"gateway301/crypto"
 	"gateway301/crypto/cms"
 	"gateway301/crypto/keys"
+	"gateway301/crypto/pgp"
+	"gateway301/pipeline"
 )
 
 // What the YAML says of keys and trust reaches whoever seals and opens.
@@ -126,5 +132,70 @@ routes: [{mode: test, partner: kasse}]
 	}
 	if _, err := r.Sealing("kasse", "260500005", "109910000", now); !errors.Is(err, keys.ErrRevoked) {
 		t.Errorf("revoked: %v", err)
+	}
+}
+
+// Of several own OpenPGP keys the youngest that is valid signs, and all open; a
+// partner's keys are believed for the IKs in its row, and nobody else's.
+func TestRingOpenPGP(t *testing.T) {
+	now := time.Now()
+	key := func(made time.Time, lifetime uint32) pgp.Key {
+		t.Helper()
+		e, err := openpgp.NewEntity("Klinikum", "", "", &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA, KeyLifetimeSecs: lifetime,
+			AEADConfig: &packet.AEADConfig{}, Time: func() time.Time { return made }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		if err := e.SerializePrivateWithoutSigning(&b, nil); err != nil {
+			t.Fatal(err)
+		}
+		found, err := pgp.ParseKeys(b.Bytes(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found[0]
+	}
+	old, young, over := key(now.AddDate(-1, 0, 0), 0), key(now.AddDate(0, -1, 0), 0), key(now.AddDate(0, 0, -2), 3600)
+	next := key(now.AddDate(0, 0, 1), 0) // made on a machine whose clock is ahead
+	theirs, others := key(now.AddDate(0, -1, 0), 0), key(now.AddDate(0, -1, 0), 0)
+	r := &ring{
+		pgpOwn: map[string][]pgp.Key{"260500005": {old, over, young, next}, "260500016": {over}},
+		pgp: map[string][]pgpKey{"verbund": {
+			{crypto.Speaker{Key: theirs, IK: "260500038"}, true}, {crypto.Speaker{Key: over, IK: "260500049"}, false}, {crypto.Speaker{Key: others, IK: "260500027"}, false}}},
+		copies: map[string]bool{"260500005": true},
+	}
+	s, err := r.Sealing("verbund", "260500005", "260500038", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := s.OpenPGP
+	if o.Signer.Fingerprint() != young.Fingerprint() || len(o.Recipients) != 2 || o.Recipients[0].Key.Fingerprint() != theirs.Fingerprint() ||
+		!o.Recipients[0].SEIPDv2 || o.Recipients[1].Key.Fingerprint() != young.Fingerprint() {
+		t.Errorf("signed by %s for %d", o.Signer.Fingerprint(), len(o.Recipients))
+	}
+	for _, c := range []struct {
+		signer, recipient string
+		want              error
+	}{
+		{"260500027", "260500038", pipeline.ErrNoKey}, {"260500016", "260500038", pgp.ErrKey},
+		{"260500005", "260500049", pgp.ErrKey}, {"260500005", "109910000", keys.ErrNone},
+	} {
+		if _, err := r.Sealing("verbund", c.signer, c.recipient, now); !errors.Is(err, c.want) {
+			t.Errorf("%s for %s: %v, not %v", c.signer, c.recipient, err, c.want)
+		}
+	}
+	var sealed bytes.Buffer
+	if _, err := crypto.SealAs(&sealed, strings.NewReader("hello"), 5, crypto.Sealing{At: now, OpenPGP: &pgp.SealOptions{Signer: theirs, Recipients: []pgp.Recipient{{Key: old}}}}); err != nil {
+		t.Fatal(err)
+	}
+	dst := filepath.Join(t.TempDir(), "back")
+	opened, err := crypto.OpenFile(dst, bytes.NewReader(sealed.Bytes()), r.Opening("verbund", now))
+	if err != nil || !slices.Equal(opened.SignerIKs, []string{"260500038"}) {
+		t.Errorf("to an old key: %v, %v", opened.SignerIKs, err)
+	}
+	r.pgp["nachbar"] = []pgpKey{{crypto.Speaker{Key: others, IK: "260500027"}, false}}
+	if _, err := crypto.OpenFile(dst, bytes.NewReader(sealed.Bytes()), r.Opening("nachbar", now)); !crypto.Refused(err) {
+		t.Errorf("signed with another partner's key: %v", err)
 	}
 }

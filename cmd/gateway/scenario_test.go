@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ProtonMail/go-crypto/openpgp/armor"
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"gateway301/channels/channeltest"
@@ -132,9 +137,32 @@ var certificatesOnce = sync.OnceValues(func() (map[string][]byte, error) {
 			return nil, err
 		}
 		files[who.name+".key.pem"], files[who.name+".cert.pem"] = key, id.CertPEM()
+		if files[who.name+".asc"], files[who.name+".pub.asc"], err = newPGPKey(who.institution, now.Add(-time.Hour)); err != nil {
+			return nil, err
+		}
 	}
 	return files, nil
 })
+
+// newPGPKey makes an OpenPGP key, in ASCII armour.
+func newPGPKey(name string, made time.Time) (private, public []byte, err error) {
+	e, err := openpgp.NewEntity(name, "", "", &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA, Time: func() time.Time { return made }})
+	if err != nil {
+		return nil, nil, err
+	}
+	armoured := func(kind string, write func(io.Writer) error) []byte {
+		var b bytes.Buffer
+		w, armourErr := armor.Encode(&b, kind, nil)
+		if armourErr == nil {
+			armourErr = errors.Join(write(w), w.Close())
+		}
+		err = errors.Join(err, armourErr)
+		return b.Bytes()
+	}
+	private = armoured(openpgp.PrivateKeyType, func(w io.Writer) error { return e.SerializePrivateWithoutSigning(w, nil) })
+	public = armoured(openpgp.PublicKeyType, e.Serialize)
+	return private, public, err
+}
 
 // pki writes the invented trust centre's files into keys/.
 func cmdPKI(ts *testscript.TestScript, _ bool, _ []string) {
@@ -283,7 +311,7 @@ func cmdUntil(ts *testscript.TestScript, _ bool, args []string) {
 
 // hospital writes hospital.yaml; each argument is one more line of the partner's row,
 // or, as key=value, replaces a value: cert (a name in keys/), ik, physical, mode, types,
-// speaks-for, checks, accept.
+// speaks-for, checks, accept, own (more of the identity's row).
 func cmdHospital(ts *testscript.TestScript, _ bool, args []string) {
 	write(ts, "hospital.yaml", hospitalScenario, append([]string{"checks={}"}, args...))
 }
@@ -296,7 +324,7 @@ func cmdAnnahmestelle(ts *testscript.TestScript, _ bool, args []string) {
 
 func write(ts *testscript.TestScript, name, text string, args []string) {
 	values := map[string]string{"cert": "hospital", "ik": "260500005", "physical": "260500005", "speaks-for": "[]", "first": "1",
-		"mode": "test", "types": "[AUFN, VERL, MBEG, RECH, ENTL]", "checks": "", "accept": `["0"]`}
+		"mode": "test", "types": "[AUFN, VERL, MBEG, RECH, ENTL]", "checks": "", "accept": `["0"]`, "own": ""}
 	more := ""
 	for _, arg := range args {
 		key, value, ok := strings.Cut(arg, "=")
@@ -322,7 +350,7 @@ func write(ts *testscript.TestScript, name, text string, args []string) {
 const hospitalScenario = `ledger: hospital/ledger.db
 spool: hospital/spool
 identities:
-  - {ik: ${ik}, name: Klinikum, key: "file:keys/${cert}.key.pem", certificate: keys/${cert}.cert.pem, inbox: inbox}
+  - {ik: ${ik}, name: Klinikum, key: "file:keys/${cert}.key.pem", certificate: keys/${cert}.cert.pem, inbox: inbox${own}}
 trust: {roots: [keys/chain.pem], certificates: [keys/insurer.cert.pem]}
 outboxes:
   - {name: kis, path: outbox, owner: ${ik}, physical: ${physical}, mode: ${mode}, looks: 2, every: 20ms, quarantine: quarantine, max-size: 64MiB}
@@ -342,7 +370,7 @@ speaks-for: ${speaks-for}
 const insurerScenario = `ledger: insurer/ledger.db
 spool: insurer/spool
 identities:
-  - {ik: 109910000, name: Musterkasse, key: "file:keys/insurer.key.pem", certificate: keys/insurer.cert.pem, inbox: insurer/backend}
+  - {ik: 109910000, name: Musterkasse, key: "file:keys/insurer.key.pem", certificate: keys/insurer.cert.pem, inbox: insurer/backend${own}}
 trust: {roots: [keys/chain.pem], certificates: [keys/hospital.cert.pem, keys/stranger.cert.pem]}
 outboxes:
   - {name: kasse, path: insurer/outbox, owner: 109910000, mode: ${mode}, looks: 2, every: 20ms, quarantine: insurer/quarantine}

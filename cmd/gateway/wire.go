@@ -169,6 +169,7 @@ func newPartners(file *config.File) ([]pipeline.Partner, error) {
 			continue
 		}
 		out = append(out, pipeline.Partner{
+			OpenPGP: len(p.PGP) > 0,
 			Partner: p.Partner, Channel: channel, Credential: credential,
 			Window: p.Window, Grace: p.Grace,
 			Collects: p.Collected(), Collect: p.Collect, CollectEvery: p.CollectEvery, IncompleteAfter: p.IncompleteAfter,
