@@ -3,6 +3,7 @@ package channels
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"syscall"
 )
@@ -28,8 +29,20 @@ func linkAndRemove(root *os.Root, from, to string) error {
 	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.ENOSYS) {
 		return fmt.Errorf("%w: this file system can neither rename nor link without replacing: %w", ErrRefused, err)
 	}
+	if errors.Is(err, fs.ErrExist) && sameFile(root, from, to) {
+		err = nil // NFS asked twice, and the first time was it
+	}
 	if err != nil {
 		return err
 	}
 	return root.Remove(from)
+}
+
+func sameFile(root *os.Root, a, b string) bool {
+	one, err := root.Lstat(a)
+	if err != nil {
+		return false
+	}
+	other, err := root.Lstat(b)
+	return err == nil && os.SameFile(one, other)
 }

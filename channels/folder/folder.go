@@ -9,9 +9,9 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"gateway301/channels"
 )
@@ -27,6 +27,16 @@ type Settings struct {
 	// sign that the right medium is mounted. It is left out of listings.
 	Marker string
 
+	// Share says that both folders must lie on a network mount, see [Network]. A
+	// share that is not mounted is then told from an empty folder also when it was
+	// never seen.
+	Share bool
+
+	// Stall is how long a call may go without progress, default 5 min. It then
+	// fails with channels.ErrLine, or with channels.ErrUnknown while the final
+	// name is about to appear.
+	Stall time.Duration
+
 	NoSync bool // leave it to the system when content reaches the disk
 }
 
@@ -38,9 +48,8 @@ var ErrSettings = errors.New("folder settings")
 type Channel struct {
 	settings Settings
 	closed   atomic.Bool
-
-	mu    sync.Mutex
-	first map[string]os.FileInfo // the folder as it was when first opened
+	hanging  atomic.Int32 // calls that were left behind
+	watches  [2]*Watch    // by side
 }
 
 var _ channels.Channel = (*Channel)(nil)
@@ -63,7 +72,14 @@ func New(s Settings) (*Channel, error) {
 	if err := errors.Join(wrong...); err != nil {
 		return nil, err
 	}
-	return &Channel{settings: s, first: map[string]os.FileInfo{}}, nil
+	if s.Stall <= 0 {
+		s.Stall = 5 * time.Minute
+	}
+	c := &Channel{settings: s}
+	for side := range c.watches {
+		c.watches[side] = &Watch{Share: s.Share, Marker: s.Marker}
+	}
+	return c, nil
 }
 
 // Close makes later calls fail with channels.ErrClosed.
@@ -89,85 +105,76 @@ func (c *Channel) open(ctx context.Context, side channels.Side) (*os.Root, error
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s folder: %w", channels.ErrLine, side, err)
 	}
-	if err := c.recognise(root, dir); err != nil {
+	if err := c.watches[side].check(root); err != nil {
 		root.Close()
 		return nil, fmt.Errorf("%w: %s folder %s: %w", channels.ErrLine, side, dir, err)
 	}
 	return root, nil
 }
 
-var errAnotherFolder = errors.New("another folder stands here than at first: is the share mounted?")
-
-func (c *Channel) recognise(root *os.Root, dir string) error {
-	if c.settings.Marker != "" {
-		if _, err := root.Lstat(c.settings.Marker); err != nil {
-			return fmt.Errorf("marker file: %w", err)
-		}
-		return nil
-	}
-	info, err := root.Stat(".")
-	if err != nil {
-		return err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if first, ok := c.first[dir]; ok && !os.SameFile(first, info) {
-		return errAnotherFolder
-	}
-	c.first[dir] = info
-	return nil
-}
-
 // List implements channels.Channel.
 func (c *Channel) List(ctx context.Context, side channels.Side) ([]channels.Entry, []channels.Refused, error) {
-	root, err := c.open(ctx, side)
+	l, err := do(ctx, c, func(k *call) (listing, error) { return c.list(ctx, k, side) })
 	if err != nil {
 		return nil, nil, fmt.Errorf("list: %w", err)
+	}
+	return l.files, l.refused, nil
+}
+
+type listing struct {
+	files   []channels.Entry
+	refused []channels.Refused
+}
+
+func (c *Channel) list(ctx context.Context, k *call, side channels.Side) (l listing, err error) {
+	root, err := c.open(ctx, side)
+	if err != nil {
+		return l, err
 	}
 	defer root.Close()
 	dir, err := root.Open(".")
 	if err != nil {
-		return nil, nil, fmt.Errorf("list: %w", place(err))
+		return l, place(err)
 	}
 	defer dir.Close()
-	var files []channels.Entry
-	var refused []channels.Refused
 	for {
 		some, err := dir.ReadDir(1000)
 		if err != nil && err != io.EOF {
-			return nil, nil, fmt.Errorf("list: %w", place(err))
+			return l, place(err)
 		}
-		if ctx.Err() != nil {
-			return nil, nil, ctx.Err()
+		if err := errors.Join(ctx.Err(), k.left()); err != nil {
+			return l, err
 		}
 		for _, d := range some {
 			info, err := root.Lstat(d.Name())
 			switch {
 			case errors.Is(err, fs.ErrNotExist): // gone since
 			case err != nil:
-				return nil, nil, fmt.Errorf("list: %w", place(err))
+				return l, place(err)
 			default:
-				files, refused = c.sift(info, files, refused)
+				c.sift(info, &l)
+				k.moved()
 			}
 		}
 		if err == io.EOF {
 			break
 		}
 	}
-	slices.SortFunc(files, func(a, b channels.Entry) int { return strings.Compare(a.Name, b.Name) })
-	slices.SortFunc(refused, func(a, b channels.Refused) int { return strings.Compare(a.Name, b.Name) })
-	return files, refused, nil
+	slices.SortFunc(l.files, func(a, b channels.Entry) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(l.refused, func(a, b channels.Refused) int { return strings.Compare(a.Name, b.Name) })
+	return l, nil
 }
 
 // sift keeps a plain file with an honest name.
-func (c *Channel) sift(info os.FileInfo, files []channels.Entry, refused []channels.Refused) ([]channels.Entry, []channels.Refused) {
+func (c *Channel) sift(info os.FileInfo, l *listing) {
 	if !info.Mode().IsRegular() || c.settings.Marker != "" && info.Name() == c.settings.Marker {
-		return files, refused
+		return
 	}
 	if err := channels.CheckName(info.Name()); err != nil {
-		return files, append(refused, channels.Refused{Name: info.Name(), Err: err})
+		l.refused = append(l.refused, channels.Refused{Name: info.Name(), Err: err})
+		return
 	}
-	return append(files, entry(info)), refused
+	l.files = append(l.files, entry(info))
 }
 
 func entry(info os.FileInfo) channels.Entry {
@@ -179,20 +186,26 @@ func (c *Channel) Look(ctx context.Context, name string) (sight channels.Sight, 
 	if err := c.settings.Temporary.Check(name); err != nil {
 		return sight, fmt.Errorf("look: %w", err)
 	}
+	sight, err = do(ctx, c, func(*call) (channels.Sight, error) { return c.look(ctx, name) })
+	if err != nil {
+		return channels.Sight{}, fmt.Errorf("look at %s: %w", name, err)
+	}
+	return sight, nil
+}
+
+func (c *Channel) look(ctx context.Context, name string) (sight channels.Sight, err error) {
 	root, err := c.open(ctx, channels.Outgoing)
 	if err != nil {
-		return sight, fmt.Errorf("look at %s: %w", name, err)
+		return sight, err
 	}
 	defer root.Close()
 	if sight.Final, err = find(root, name); err != nil {
-		return channels.Sight{}, fmt.Errorf("look at %s: %w", name, err)
+		return sight, err
 	}
 	if temporary, used := c.settings.Temporary.Path(name); used {
-		if sight.Temporary, err = find(root, temporary); err != nil {
-			return channels.Sight{}, fmt.Errorf("look at %s: %w", name, err)
-		}
+		sight.Temporary, err = find(root, temporary)
 	}
-	return sight, nil
+	return sight, err
 }
 
 // find returns what stands at a path below root, or nil.
@@ -213,19 +226,21 @@ func (c *Channel) Get(ctx context.Context, side channels.Side, name string, w io
 	if err := channels.CheckName(name); err != nil {
 		return 0, fmt.Errorf("get: %w: %w", channels.ErrRefused, err)
 	}
-	root, err := c.open(ctx, side)
-	if err != nil {
-		return 0, fmt.Errorf("get %s: %w", name, err)
-	}
-	defer root.Close()
-	n, err := fetch(ctx, root, name, w)
+	n, err := do(ctx, c, func(k *call) (int64, error) {
+		root, err := c.open(ctx, side)
+		if err != nil {
+			return 0, err
+		}
+		defer root.Close()
+		return fetch(ctx, root, name, &sink{k: k, w: w})
+	})
 	if err != nil {
 		return n, fmt.Errorf("get %s: %w", name, err)
 	}
 	return n, nil
 }
 
-func fetch(ctx context.Context, root *os.Root, name string, w io.Writer) (int64, error) {
+func fetch(ctx context.Context, root *os.Root, name string, sink *sink) (int64, error) {
 	if err := plain(root, name); err != nil {
 		return 0, err
 	}
@@ -242,7 +257,6 @@ func fetch(ctx context.Context, root *os.Root, name string, w io.Writer) (int64,
 	if !before.Mode().IsRegular() {
 		return 0, fmt.Errorf("%w: not a plain file", channels.ErrRefused)
 	}
-	sink := &sinkWriter{w: w}
 	n, err := io.Copy(sink, &stopReader{stop: ctx.Err, r: f})
 	switch {
 	case sink.err != nil:
@@ -251,6 +265,13 @@ func fetch(ctx context.Context, root *os.Root, name string, w io.Writer) (int64,
 		return n, place(err)
 	case n != before.Size():
 		return n, fmt.Errorf("%w: %d bytes read, %d at first", channels.ErrSize, n, before.Size())
+	}
+	after, err := f.Stat()
+	if err != nil {
+		return n, place(err)
+	}
+	if after.Size() != n || !after.ModTime().Equal(before.ModTime()) {
+		return n, fmt.Errorf("%w: it was changed while it was read", channels.ErrSize)
 	}
 	return n, nil
 }
@@ -272,17 +293,24 @@ func (c *Channel) Remove(ctx context.Context, side channels.Side, name string) e
 	if err := channels.CheckName(name); err != nil {
 		return fmt.Errorf("remove: %w: %w", channels.ErrRefused, err)
 	}
-	root, err := c.open(ctx, side)
-	if err != nil {
-		return fmt.Errorf("remove %s: %w", name, err)
-	}
-	defer root.Close()
-	if err = plain(root, name); err == nil {
-		err = place(root.Remove(name))
-	}
-	if err == nil {
-		err = c.syncDir(root, ".")
-	}
+	_, err := do(ctx, c, func(k *call) (struct{}, error) {
+		root, err := c.open(ctx, side)
+		if err != nil {
+			return struct{}{}, err
+		}
+		defer root.Close()
+		err = plain(root, name)
+		if err == nil {
+			err = k.left() // what is seen late is not acted on
+		}
+		if err == nil {
+			err = place(root.Remove(name))
+		}
+		if err == nil {
+			err = c.syncDir(root, ".")
+		}
+		return struct{}{}, err
+	})
 	if err != nil {
 		return fmt.Errorf("remove %s: %w", name, err)
 	}
@@ -338,18 +366,4 @@ func (s *stopReader) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	return s.r.Read(p)
-}
-
-// A sinkWriter remembers that it was the local side that failed.
-type sinkWriter struct {
-	w   io.Writer
-	err error
-}
-
-func (s *sinkWriter) Write(p []byte) (int, error) {
-	n, err := s.w.Write(p)
-	if err != nil {
-		s.err = fmt.Errorf("%w: %w", channels.ErrLocal, err)
-	}
-	return n, err
 }

@@ -21,13 +21,15 @@ func (c *Channel) Put(ctx context.Context, name string, r io.ReaderAt, size int6
 	if size < 0 {
 		return channels.Proof{}, fmt.Errorf("put %s: %w: size %d", name, channels.ErrRefused, size)
 	}
-	root, err := c.open(ctx, channels.Outgoing)
-	if err != nil {
-		return channels.Proof{}, fmt.Errorf("put %s: %w", name, err)
-	}
-	defer root.Close()
-	d := &delivery{c: c, root: root, name: name, source: r, size: size, options: o}
-	proof, err := d.run(ctx)
+	proof, err := do(ctx, c, func(k *call) (channels.Proof, error) {
+		root, err := c.open(ctx, channels.Outgoing)
+		if err != nil {
+			return channels.Proof{}, err
+		}
+		defer root.Close()
+		d := &delivery{c: c, k: k, root: root, name: name, source: r, size: size, options: o}
+		return d.run(ctx)
+	})
 	if err != nil {
 		return channels.Proof{}, fmt.Errorf("put %s: %w", name, err)
 	}
@@ -37,6 +39,7 @@ func (c *Channel) Put(ctx context.Context, name string, r io.ReaderAt, size int6
 // A delivery is one attempt of Put.
 type delivery struct {
 	c       *Channel
+	k       *call
 	root    *os.Root
 	name    string
 	source  io.ReaderAt
@@ -131,9 +134,10 @@ func (d *delivery) fill(ctx context.Context, f *os.File) error {
 	buf := make([]byte, 256<<10)
 	var total int64
 	for {
-		if err := ctx.Err(); err != nil {
+		if err := errors.Join(ctx.Err(), d.k.left()); err != nil {
 			return err
 		}
+		d.k.moved()
 		n, err := io.ReadFull(source, buf)
 		if n > 0 {
 			if _, err := f.Write(buf[:n]); err != nil {
@@ -155,12 +159,18 @@ func (d *delivery) fill(ctx context.Context, f *os.File) error {
 
 // intend lets the caller record what is about to happen.
 func (d *delivery) intend(ctx context.Context) error {
+	if err := d.k.left(); err != nil {
+		return err
+	}
 	if d.options.BeforePublish != nil {
 		if err := d.options.BeforePublish(); err != nil {
 			return fmt.Errorf("stopped before publication: %w", err)
 		}
 	}
-	return ctx.Err()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return d.k.publish()
 }
 
 // publish gives the temporary file its final name, durably, and replaces nothing.
@@ -169,8 +179,11 @@ func (d *delivery) publish(temporary string) error {
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%w: it appeared meanwhile", channels.ErrExists)
 	}
+	if err = place(err); errors.Is(err, channels.ErrLine) {
+		return fmt.Errorf("%w: %w", channels.ErrUnknown, err) // the answer to the rename was lost
+	}
 	if err != nil {
-		return place(err)
+		return err
 	}
 	err = d.c.syncDir(d.root, ".")
 	if folder := path.Dir(temporary); err == nil && folder != "." {
@@ -248,9 +261,10 @@ func (d *delivery) sameContent(ctx context.Context) (bool, error) {
 	source := io.NewSectionReader(d.source, 0, d.size)
 	ours, theirs := make([]byte, 64<<10), make([]byte, 64<<10)
 	for {
-		if err := ctx.Err(); err != nil {
+		if err := errors.Join(ctx.Err(), d.k.left()); err != nil {
 			return false, err
 		}
+		d.k.moved()
 		n, err := io.ReadFull(source, ours)
 		m, err2 := io.ReadFull(f, theirs)
 		ended, err := end(err)
