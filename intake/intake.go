@@ -40,6 +40,13 @@ type Outbox struct {
 	Ignore     []string      // suffixes of unfinished files
 	Quarantine string        // folder for what cannot be taken; made when needed, mode 0700
 	Floor      int64         // bytes that stay free in the spool, and in the quarantine folder
+
+	// Right tells whether the folder is the one that is meant: an unmounted share
+	// leaves an empty folder behind, which is no empty outbox. Nil: it always is.
+	Right func() error
+	// Polled says that there are no file events for what others lay down, as on
+	// network mounts, so that only the looks count.
+	Polled bool
 }
 
 // A Spool keeps the copies, a folder for each token.
@@ -100,6 +107,9 @@ func New(o Outbox, spool Spool, ledger Ledger, log zerolog.Logger) (*Intake, err
 	if err := os.MkdirAll(o.Path, 0o700); err != nil {
 		return nil, fmt.Errorf("outbox %s: %w", o.Name, err)
 	}
+	if o.Right == nil {
+		o.Right = func() error { return nil }
+	}
 	if o.Looks < 1 {
 		o.Looks = 3
 	}
@@ -108,7 +118,7 @@ func New(o Outbox, spool Spool, ledger Ledger, log zerolog.Logger) (*Intake, err
 	}
 	return &Intake{
 		box: o, spool: spool, ledger: ledger, log: log.With().Str("outbox", o.Name).Logger(),
-		disk: system{}, now: time.Now, wake: func() {},
+		disk: system{}, now: time.Now, wake: func() {}, quiet: o.Polled,
 		seen: map[string]*entry{}, temps: map[uint64]unready{}, strange: map[string]string{}, cleared: map[int64]time.Time{},
 	}, nil
 }

@@ -648,3 +648,28 @@ func (w *watching) Born(path string) (time.Time, error) {
 	}
 	return born, err
 }
+
+// What an unmounted share leaves behind is no empty outbox: the look fails, and
+// what was known of the files is not forgotten.
+func TestAnotherFolderIsAFault(t *testing.T) {
+	gone := errors.New("it lies on no network mount")
+	var wrong error
+	b := newBench(t, func(o *Outbox) { o.Right = func() error { return wrong } })
+	b.write("a.edi", interchange)
+	b.look(2)
+	hidden := b.box.Path + ".share"
+	b.try(os.Rename(b.box.Path, hidden))
+	b.try(os.Mkdir(b.box.Path, 0o700))
+	wrong = gone
+	for range 3 {
+		if _, _, err := b.scan(); !errors.Is(err, gone) {
+			t.Fatalf("Scan = %v, want the reason", err)
+		}
+	}
+	b.try(os.Remove(b.box.Path))
+	b.try(os.Rename(hidden, b.box.Path))
+	wrong = nil
+	if n := b.look(1); n != 1 {
+		t.Errorf("%d files taken at the third look, want 1", n)
+	}
+}

@@ -104,6 +104,9 @@ func (f *faults) join() error {
 // stand there.
 func (i *Intake) list() (names []string, markers map[string]bool, err error) {
 	entries, err := i.disk.ReadDir(i.box.Path)
+	if err == nil {
+		err = i.box.Right() // after the listing: what was listed lay there
+	}
 	if err != nil {
 		return nil, nil, err
 	}
