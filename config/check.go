@@ -247,6 +247,7 @@ func (r *reader) checkPartnerFolders(f *File, folder *Folder, path string) {
 		}
 		if f.Server != nil && f.Server.Root != "" && strings.HasPrefix(side.folder, f.Server.Root+string(filepath.Separator)) {
 			r.willExist(side.folder, side.path)
+			r.checkAccountFolder(f, side.folder, side.path, side.folder == folder.Get)
 			continue
 		}
 		switch info, err := r.stat(side.folder); {

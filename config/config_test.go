@@ -3,8 +3,10 @@ package config
 import (
 	"errors"
 	"flag"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -26,7 +28,7 @@ func world(t testing.TB) string {
 	dir := t.TempDir()
 	for _, folder := range []string{
 		"outbox/nord", "outbox/sued", "inbox/nord", "inbox/sued", "state/spool", "state/copies", "keys/partners",
-		"drop/260500049/in", "drop/260500049/out", "drop/put", "drop/get", "taken/quarantine", "partners.d", "bin", "tables/lists", "wrong/lists",
+		"drop/260500049/an_kasse", "drop/260500049/von_kasse", "drop/260500049/in", "drop/260500049/out", "drop/put", "drop/get", "taken/quarantine", "partners.d", "bin", "tables/lists", "wrong/lists",
 	} {
 		if err := os.MkdirAll(filepath.Join(dir, folder), 0o700); err != nil {
 			t.Fatal(err)
@@ -174,7 +176,7 @@ func TestFull(t *testing.T) {
 		"times": a.Window.String() == window("mon-fri 22:00-05:00", "sat,sun 00:00-24:00") && a.Grace == 20*time.Minute && a.Collect.String() == "06:00-22:00" &&
 			a.CollectEvery == 10*time.Minute && a.IncompleteAfter == 2*time.Hour && a.Retry == schedule.Backoff{First: time.Minute, Max: time.Hour, Attempts: 12},
 		"codes": slices.Equal(a.AcceptCodes, []string{"0", "00"}) && slices.Equal(a.HintCodes, []string{"H1"}) && a.AnswerProfile == "gateway301",
-		"folder partner": ost.SFTP == nil && ost.Folder.Put == in("drop/260500049/out") && ost.Folder.Get == in("drop/260500049/in") &&
+		"folder partner": ost.SFTP == nil && *ost.Folder == (Folder{in("drop/260500049/von_kasse"), in("drop/260500049/an_kasse"), TemporaryDot, ".mounted", true, 2 * time.Minute}) &&
 			ost.Answers == exchange.AnswersNever && ost.Positive && ost.PositiveCode == "0" && ost.Collected(),
 		"partner defaults": west.Window.Always() && west.Collect.Always() && west.Grace == 15*time.Minute && west.CollectEvery == 5*time.Minute &&
 			west.IncompleteAfter == time.Hour && west.Answers == exchange.AnswersErrorsOnly && west.AnswerPeriod == 336*time.Hour && west.First == nil &&
@@ -200,7 +202,15 @@ func TestFull(t *testing.T) {
 
 		"checks": f.Checks.InsuredList == in("insured.txt"),
 		"drop server": f.Server.Listen == "127.0.0.1:2222" && len(f.Server.HostKeys) == 1 && f.Server.HostKeys[0].String() == "file:keys/ssh_host" &&
-			f.Server.Root == in("drop") && len(f.Server.Accounts) == 1 && f.Server.Accounts[0].Name == "260500049" && sameKeys(f.Server.Accounts[0].Keys),
+			f.Server.Root == in("drop") && len(f.Server.Accounts) == 1 && sameKeys(f.Server.Accounts[0].Keys) &&
+			f.Server.Banner == "Zugang nur für vereinbarte Teilnehmer" && f.Server.Limits == ServerLimits{300, 10, 5, 4, 100, 20 * time.Second, 10 * time.Minute, time.Minute} &&
+			f.Server.Failures == ServerFailures{time.Second, 5, time.Hour},
+		"account": reflect.DeepEqual(f.Server.Accounts[0], Account{
+			Name: "260500049", Keys: f.Server.Accounts[0].Keys, In: "an_kasse", Out: "von_kasse", Quota: 10 << 30, Rate: 10 << 20, ReadBack: true,
+			Networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("198.51.100.7/32")},
+			From:     time.Date(2026, 1, 1, 0, 0, 0, 0, berlin), Until: time.Date(2027, 1, 1, 0, 0, 0, 0, berlin),
+		}),
+		"share": f.Outboxes[0].Share,
 	} {
 		if !ok {
 			t.Errorf("%s is not as written", name)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/netip"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -104,6 +105,7 @@ type Outbox struct {
 	MaxSize    int64    // bytes
 	Ignore     []string // suffixes of unfinished files
 	Quarantine string   // folder
+	Share      bool     // Path must lie on a network mount
 }
 
 // A Partner is one directly connected exchange partner: what was agreed with it
@@ -232,7 +234,11 @@ const (
 
 // A Folder is a partner that is reached by local folders.
 type Folder struct {
-	Put, Get string // empty: not used
+	Put, Get     string // empty: not used
+	Temporary    Temporary
+	Marker       string // name of a file that stands in both; empty: none
+	Share        bool   // they must lie on a network mount
+	StallTimeout time.Duration
 }
 
 // Stage4 reports whether the house has checks of its own.
@@ -250,12 +256,40 @@ type Checks struct {
 type Server struct {
 	Listen   string // host:port
 	HostKeys []Secret
-	Root     string // accounts live in Root/NAME/{in,out}
+	Root     string // accounts live in Root/NAME
+	Banner   string // empty: none
+	Limits   ServerLimits
+	Failures ServerFailures
 	Accounts []Account
+}
+
+// ServerLimits bound what clients of the drop server may take.
+type ServerLimits struct {
+	Connections int // in all
+	PerAccount  int // connections
+	Waiting     int // connections of one address that have not logged in yet
+	LoginTries  int // keys offered in one connection
+	OpenFiles   int // in one connection
+	LoginTime   time.Duration
+	IdleTime    time.Duration
+	DrainTime   time.Duration
+}
+
+// ServerFailures says what happens to addresses that fail to log in.
+type ServerFailures struct {
+	Delay    time.Duration // doubled by each failure
+	BanAfter int
+	Ban      time.Duration // doubled by each further one
 }
 
 // An Account may log in at the built-in server.
 type Account struct {
-	Name string
-	Keys []ssh.PublicKey
+	Name        string
+	Keys        []ssh.PublicKey
+	Networks    []netip.Prefix // empty: everywhere
+	In, Out     string         // names of its folders below Root/NAME
+	Quota       int64          // bytes; 0: no limit
+	Rate        int64          // bytes a second; 0: no limit
+	ReadBack    bool
+	From, Until time.Time // zero: open
 }

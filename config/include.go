@@ -136,7 +136,7 @@ func (r *reader) merge(into, from *yaml.Node, path string, s *source) {
 		case sub == "include" && s != r.sources[0]:
 			r.at(key, Error, CodeConflict, "", "include stands in the main file only", "remove it")
 			continue
-		case key.Kind != yaml.ScalarNode || v.Style&yaml.TaggedStyle != 0 || v.Kind == yaml.ScalarNode && (at < 0 || into.Content[2*at+1].Kind == yaml.ScalarNode) || seen[key.Value]:
+		case key.Kind != yaml.ScalarNode || v.Style&yaml.TaggedStyle != 0 || v.Kind == yaml.ScalarNode && (at < 0 || into.Content[2*at+1].Kind == yaml.ScalarNode) || path != "" && v.Kind == yaml.MappingNode || seen[key.Value]:
 			into.Content = append(into.Content, key, from.Content[i+1])
 			continue
 		case at < 0:

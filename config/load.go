@@ -138,7 +138,7 @@ func (r *reader) read() *File {
 	})
 	top.rows("speaks-for", func(s *section) { f.SpeaksFor = append(f.SpeaksFor, s.mandate(f.TimeZone)) })
 	if s := top.below("server"); s != nil {
-		f.Server = s.server()
+		f.Server = s.server(f.TimeZone)
 		s.done()
 	}
 	top.done()
@@ -234,6 +234,7 @@ func (s *section) outbox(f *File) Outbox {
 	if s.r.describe == nil {
 		quarantine = filepath.Join(filepath.Dir(f.Ledger), "quarantine", o.Name)
 	}
+	o.Share = s.flag("share", false)
 	o.Quarantine = s.location("quarantine", quarantine)
 	return o
 }
@@ -271,7 +272,7 @@ func (s *section) partner(loc *time.Location) Partner {
 		b.done()
 	}
 	if b := s.below("folder"); b != nil {
-		p.Folder = &Folder{Put: b.location("put", ""), Get: b.location("get", "")}
+		p.Folder = b.folders()
 		b.done()
 	}
 	s.rows("pgp-keys", func(b *section) {
@@ -530,29 +531,4 @@ func (s *section) mandate(loc *time.Location) exchange.Mandate {
 	m.From = s.day("from", loc)
 	m.Until = s.day("until", loc)
 	return m
-}
-
-func (s *section) server() *Server {
-	v := &Server{Listen: s.hostPort("listen")}
-	s.missing("host-keys", "write [file:keys/ssh_host_ed25519]")
-	s.note(Field{Key: "host-keys", Kind: KindList, Item: "a reference to a host key"})
-	if n := s.take("host-keys"); n != nil {
-		s.r.list(n, s.sub("host-keys"), "a reference to a host key", func(n *yaml.Node, path string) (string, bool) {
-			secret := s.r.readSecret(n, path)
-			if !secret.IsZero() {
-				v.HostKeys = append(v.HostKeys, secret)
-			}
-			return secret.String(), !secret.IsZero()
-		})
-	}
-	s.missing("root", "the folder of the accounts")
-	v.Root = s.location("root", "")
-	s.missing("accounts", "without one nobody can log in")
-	s.rows("accounts", func(b *section) {
-		a := Account{Name: b.name("name")}
-		b.missing("keys", "the public keys of whoever may log in")
-		a.Keys = b.publicKeys("keys")
-		v.Accounts = append(v.Accounts, a)
-	})
-	return v
 }

@@ -166,20 +166,47 @@ func newLog(w io.Writer) zerolog.Logger {
 // audit writes one line for each thing that a partner does at the drop server.
 func audit(log zerolog.Logger) func(dropserver.Event) {
 	return func(e dropserver.Event) {
-		line, name := log.Info(), transferNameOnly(e.Name)
+		line, name, to := log.Info(), transferNameOnly(e.Name), transferNameOnly(e.To)
 		switch {
-		case e.Err != nil && name == e.Name:
+		case e.Err != nil && name == e.Name && to == e.To:
 			line = log.Warn().Err(e.Err)
-		case e.Err != nil:
+		case e.Err != nil: // the error may repeat the name
 			line = log.Warn().Str("error", "not done")
 		}
-		line.Str("account", e.Account).Str("action", string(e.Action)).Str("name", name).Int64("bytes", e.Bytes).Msg("drop server")
+		line.Str("account", plainName(e.Account)).Str("remote", e.Remote).Str("action", string(e.Action))
+		if e.Name != "" {
+			line.Str("name", name)
+		}
+		if e.To != "" {
+			line.Str("to", to)
+		}
+		if e.Bytes > 0 {
+			line.Int64("bytes", e.Bytes)
+		}
+		if !e.Until.IsZero() {
+			line.Time("until", e.Until)
+		}
+		line.Msg("drop server")
 	}
+}
+
+// plainName hides what a stranger typed as an account if it is not the kind of
+// name that accounts have: people type passwords there.
+func plainName(account string) string {
+	if len(account) > 64 || strings.ContainsFunc(account, func(c rune) bool {
+		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '-' || c == '_')
+	}) {
+		return "(another name)"
+	}
+	return account
 }
 
 // transferNameOnly hides every name that a partner chose freely: it may hold
 // anything. Transfer names, and temporary names made from them, are shown.
 func transferNameOnly(name string) string {
+	if name == "" {
+		return ""
+	}
 	base := strings.TrimPrefix(path.Base(name), ".")
 	for _, suffix := range []string{".tmp", ".part", ".filepart"} {
 		base = strings.TrimSuffix(base, suffix)

@@ -13,6 +13,7 @@ import (
 
 	"gateway301/annex"
 	"gateway301/channels/dropserver"
+	"gateway301/channels/folder"
 	"gateway301/channels/sftp"
 	"gateway301/config"
 	"gateway301/intake"
@@ -133,6 +134,7 @@ func assemble(ctx context.Context, file *config.File, log zerolog.Logger) (*gate
 	for _, id := range file.Identities {
 		s.Identities = append(s.Identities, pipeline.Identity{IK: id.IK, Inbox: id.Inbox})
 	}
+	warnOfShares(file, log)
 	for _, box := range file.Outboxes {
 		in, err := newIntake(g, box)
 		if err != nil {
@@ -184,9 +186,26 @@ func newServer(file *config.File, log zerolog.Logger) (*dropserver.Server, error
 	if file.Server == nil {
 		return nil, nil
 	}
-	s := dropserver.Settings{Audit: audit(log)}
+	s, err := serverSettings(file, log)
+	if err != nil {
+		return nil, err
+	}
+	return dropserver.New(s)
+}
+
+// serverSettings are those of the drop server, with its host keys read; also for
+// its Reload.
+func serverSettings(file *config.File, log zerolog.Logger) (dropserver.Settings, error) {
+	from := file.Server
+	s := dropserver.Settings{
+		Audit: audit(log), Banner: from.Banner, Floor: file.DiskFloor,
+		MaxConnections: from.Limits.Connections, MaxPerAccount: from.Limits.PerAccount, MaxWaiting: from.Limits.Waiting,
+		MaxLoginTries: from.Limits.LoginTries, MaxHandles: from.Limits.OpenFiles,
+		LoginTime: from.Limits.LoginTime, IdleTime: from.Limits.IdleTime, DrainTime: from.Limits.DrainTime,
+		Failures: dropserver.Failures(from.Failures),
+	}
 	var wrong []error
-	for _, secret := range file.Server.HostKeys {
+	for _, secret := range from.HostKeys {
 		key, err := loginKey(secret, config.Secret{})
 		if err != nil {
 			wrong = append(wrong, fmt.Errorf("server: %w", err))
@@ -194,13 +213,14 @@ func newServer(file *config.File, log zerolog.Logger) (*dropserver.Server, error
 		}
 		s.HostKeys = append(s.HostKeys, key)
 	}
-	for _, a := range file.Server.Accounts {
-		s.Accounts = append(s.Accounts, dropserver.Account{Name: a.Name, Keys: a.Keys, Root: filepath.Join(file.Server.Root, a.Name)})
+	for _, a := range from.Accounts {
+		s.Accounts = append(s.Accounts, dropserver.Account{
+			Name: a.Name, Keys: a.Keys, Networks: a.Networks, From: a.From, Until: a.Until,
+			Root: filepath.Join(from.Root, a.Name), In: a.In, Out: a.Out,
+			Quota: a.Quota, Rate: a.Rate, ReadBack: a.ReadBack,
+		})
 	}
-	if len(wrong) > 0 {
-		return nil, errors.Join(wrong...)
-	}
-	return dropserver.New(s)
+	return s, errors.Join(wrong...)
 }
 
 // newChecks makes the payer's own checks. The list is read afresh for each
@@ -232,11 +252,43 @@ func newChecks(file *config.File) (func() ([]annex.MessageCheck, error), error) 
 }
 
 func newIntake(g *gateway, box config.Outbox) (*intake.Intake, error) {
+	watch := folder.Watch{Share: box.Share}
+	kind, network, _ := folder.Network(box.Path) // one that is not there yet will be ours
+	if network {
+		onNetwork(g.log, kind, box.Share).Str("outbox", box.Name).Stringer("every", box.Every).
+			Msg("the outbox lies on a network mount: no file events, only the looks at it")
+	}
 	return intake.New(intake.Outbox{
+		Right: func() error { return watch.Check(box.Path) }, Polled: network || box.Share,
 		Name: box.Name, Path: box.Path, Owner: box.Owner, Physical: box.Physical, Mode: box.Mode,
 		Marker: box.Marker, Looks: box.Looks, Every: box.Every, MaxSize: box.MaxSize,
 		Ignore: box.Ignore, Quarantine: box.Quarantine, Floor: g.file.DiskFloor,
 	}, g.spool, g.ledger, g.log)
+}
+
+// onNetwork begins a line about a folder on a network mount. What guards against
+// its absence at the start must be set by hand.
+func onNetwork(log zerolog.Logger, kind string, guarded bool) *zerolog.Event {
+	line := log.Warn().Str("mount", kind)
+	if !guarded {
+		line = line.Str("advice", "set share: true, so that an empty folder is never taken for it while it is not mounted")
+	}
+	return line
+}
+
+// warnOfShares names the partners whose folders lie on network mounts.
+func warnOfShares(file *config.File, log zerolog.Logger) {
+	for _, p := range file.Partners {
+		if p.Folder == nil {
+			continue
+		}
+		for side, dir := range map[string]string{"put": p.Folder.Put, "get": p.Folder.Get} {
+			if kind, network, _ := folder.Network(dir); network {
+				onNetwork(log, kind, p.Folder.Share || p.Folder.Marker != "").Str("partner", p.Name).Str("folder", side).
+					Msg("the partner's folder lies on a network mount; NFS and SMB are unproven")
+			}
+		}
+	}
 }
 
 // listen opens the server's port.

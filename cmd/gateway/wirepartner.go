@@ -22,7 +22,10 @@ import (
 // pins: a stop is lifted when that changes.
 func newChannel(p config.Partner, overall *sftp.Overall) (c channels.Channel, credential string, err error) {
 	if p.Folder != nil {
-		c, err := folder.New(folder.Settings{OutDir: p.Folder.Put, InDir: p.Folder.Get})
+		c, err := folder.New(folder.Settings{
+			OutDir: p.Folder.Put, InDir: p.Folder.Get, Temporary: temporary(p.Folder.Temporary),
+			Marker: p.Folder.Marker, Share: p.Folder.Share, Stall: p.Folder.StallTimeout,
+		})
 		return c, "", err
 	}
 	s, credential, err := sftpSettings(p.SFTP)
