@@ -248,10 +248,15 @@ func (r *Reader) advice() error {
 // was marked with the old ones.
 func (r *Reader) restart(s Separators) {
 	r.use(s)
-	r.ei, r.ri, r.scanned = 0, 0, r.pos
-	if k := r.pos / chunk; k < len(r.all) {
-		r.all[k] &= 1<<(r.pos%chunk) - 1
-	}
+	r.ei, r.ri = 0, 0
+	r.markFrom(r.pos)
+}
+
+// markFrom makes pos the place where marking goes on. The bits from there on are
+// of what stood in the buffer, or what it meant, before.
+func (r *Reader) markFrom(pos int) {
+	r.scanned = pos
+	r.all[pos/chunk] &= 1<<(pos%chunk) - 1
 }
 
 func (r *Reader) adviceError(at int, err error) error {
@@ -294,7 +299,9 @@ func (r *Reader) need(n int) bool {
 // skipTo drops bytes at a head, where nothing but line breaks can have been marked.
 func (r *Reader) skipTo(pos int) {
 	r.pos = pos
-	r.scanned = max(r.scanned, pos)
+	if r.scanned < pos {
+		r.markFrom(pos)
+	}
 }
 
 // fill marks one more block, after reading if nothing is left to mark. It is

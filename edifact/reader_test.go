@@ -350,6 +350,34 @@ func TestReaderManyLineBreaks(t *testing.T) {
 	}
 }
 
+// What was marked in the buffer before is forgotten where bytes are passed over
+// without being marked: line breaks behind UNZ, which may go on for long.
+func TestReaderForgetsOldMarks(t *testing.T) {
+	value := strings.Repeat("x", 200)
+	for _, breaks := range []int{1, 2, 100, readLen, readLen + 7232, 3 * readLen} {
+		step := 1 // a break may stand at the very end of the buffer
+		if breaks > 2 {
+			step = 37
+		}
+		for before := readLen - 300; before < readLen+300; before += step {
+			body := "UNB+A'" + strings.Repeat("ABC+?+1+2:3'", before/12) + "TXT+" + strings.Repeat("+", before%12) + "'UNZ'"
+			r := NewReader(strings.NewReader(body+strings.Repeat("\n", breaks)+"UNB+"+value+"'UNZ'"), Options{})
+			for {
+				s, err := r.Next()
+				if err == io.EOF {
+					break
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				if s.Is("UNB") && s.Number() > 1 && (s.Components(1) != 1 || string(s.Value(1, 1)) != value) {
+					t.Fatalf("%d line breaks after %d bytes: %d components, the first is %q", breaks, len(body), s.Components(1), s.Value(1, 1))
+				}
+			}
+		}
+	}
+}
+
 // Positions are right where 32 bits no longer hold them.
 func TestReaderBeyond4GiB(t *testing.T) {
 	const before = 4<<30 - 1<<20
