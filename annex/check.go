@@ -233,7 +233,7 @@ func (c *checker) stop(err error) error {
 }
 
 // step looks at one segment.
-func (c *checker) step(step edifact.Step) {
+func (c *checker) step(step *edifact.Step) {
 	s := step.Segment
 	switch step.Kind {
 	case edifact.KindUNB:
@@ -352,7 +352,7 @@ func (c *checker) advice() {
 // envelope turns the faults that the walker has found on the way to step into
 // findings. One mistake gives one finding: what merely follows from a missing
 // segment of the envelope is left out.
-func (c *checker) envelope(step edifact.Step) {
+func (c *checker) envelope(step *edifact.Step) {
 	separators := false
 	for _, e := range c.faults {
 		switch e.Fault {

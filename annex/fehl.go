@@ -176,7 +176,7 @@ type answerReader struct {
 	given    bool // a part of the present message was handed on
 }
 
-func (a *answerReader) step(step edifact.Step) error {
+func (a *answerReader) step(step *edifact.Step) error {
 	s := step.Segment
 	switch step.Kind {
 	case edifact.KindUNB:

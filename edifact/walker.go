@@ -133,10 +133,11 @@ func (k Kind) String() string {
 	return "kind " + strconv.Itoa(int(k))
 }
 
-// A Step is one segment with its place in the envelope.
+// A Step is one segment with its place in the envelope. It is valid until the
+// next call.
 type Step struct {
 	Kind    Kind
-	Segment Segment // valid until the next call
+	Segment Segment
 
 	Interchange      int64 // running number of the interchange in the file, from 1; 0 outside
 	Message          int64 // running number of the message in the interchange, from 1; 0 outside
@@ -205,10 +206,10 @@ func (w *Walker) Reader() *Reader { return w.r }
 // Next returns the next segment with its place. It returns io.EOF behind the
 // last byte only if the last interchange has its UNZ: a file that was cut off,
 // wherever, ends with a *[SyntaxError] of [ErrTruncated] or [ErrDanglingRelease].
-func (w *Walker) Next() (Step, error) {
+func (w *Walker) Next() (*Step, error) {
 	if w.held {
 		w.held = false
-		return w.step, nil
+		return &w.step, nil
 	}
 	if w.ahead {
 		w.ahead = false
@@ -216,8 +217,10 @@ func (w *Walker) Next() (Step, error) {
 	}
 	s, err := w.r.Next()
 	if err == nil && w.state == inMessage && !w.headless && !s.service() {
+		w.at(KindBody, s)
 		w.segments++
-		return Step{KindBody, s, w.interchanges, w.messages, w.segments}, nil
+		w.step.Message, w.step.SegmentInMessage = w.messages, w.segments
+		return &w.step, nil
 	}
 	return w.turn(s, err)
 }
@@ -243,9 +246,9 @@ func (w *Walker) Body() (s Segment, ok bool) {
 }
 
 // turn is the rest of Next for what is not the body of a message.
-func (w *Walker) turn(s Segment, err error) (Step, error) {
+func (w *Walker) turn(s Segment, err error) (*Step, error) {
 	if w.err != nil {
-		return Step{}, w.err
+		return nil, w.err
 	}
 	if w.r.unas != w.unas {
 		w.countUNA()
@@ -255,10 +258,19 @@ func (w *Walker) turn(s Segment, err error) (Step, error) {
 		if err == io.EOF {
 			w.err = w.end()
 		}
-		return Step{}, w.err
+		return nil, w.err
 	}
-	w.step = w.place(s)
-	return w.step, nil
+	w.place(s)
+	return &w.step, nil
+}
+
+// at makes w.step that of a segment outside of any message. It is made in place:
+// copied, it would cost more than finding the segment did.
+func (w *Walker) at(kind Kind, s Segment) {
+	w.step.Kind = kind
+	w.step.Segment = s
+	w.step.Interchange = w.interchanges
+	w.step.Message, w.step.SegmentInMessage = 0, 0
 }
 
 // SkipMessage goes to just behind the UNT of the message in which the walker
@@ -279,19 +291,22 @@ func (w *Walker) SkipMessage() error {
 }
 
 // place finds out what a segment is here, and moves on.
-func (w *Walker) place(s Segment) Step {
+func (w *Walker) place(s Segment) {
 	kind := KindBody
 	if s.service() {
 		switch w.r.buf[s.start+2] {
 		case 'A':
 			w.fault(s, FaultUNATwice, "", "")
-			return Step{Kind: KindUNA, Segment: s, Interchange: w.interchanges}
+			w.at(KindUNA, s)
+			return
 		case 'B':
 			w.openInterchange(s)
-			return Step{Kind: KindUNB, Segment: s, Interchange: w.interchanges}
+			w.at(KindUNB, s)
+			return
 		case 'G':
 			w.openGroup(s)
-			return Step{Kind: KindUNG, Segment: s, Interchange: w.interchanges}
+			w.at(KindUNG, s)
+			return
 		case 'H':
 			w.openMessage(s)
 			kind = KindUNH
@@ -299,9 +314,11 @@ func (w *Walker) place(s Segment) Step {
 			kind = KindUNT
 		case 'E':
 			w.closeGroup(s)
-			return Step{Kind: KindUNE, Segment: s, Interchange: w.interchanges}
+			w.at(KindUNE, s)
+			return
 		case 'Z':
-			return w.closeInterchange(s)
+			w.closeInterchange(s)
+			return
 		}
 	}
 	switch w.state {
@@ -318,20 +335,21 @@ func (w *Walker) place(s Segment) Step {
 		w.state = stray
 	case afterUNZ:
 		w.behindUNZ(s)
-		return Step{Kind: kind, Segment: s}
+		w.at(kind, s)
+		w.step.Interchange = 0
+		return
 	}
-	step := Step{Kind: kind, Segment: s, Interchange: w.interchanges}
+	w.at(kind, s)
 	if w.state == inMessage {
 		w.segments++
-		step.SegmentInMessage = w.segments
+		w.step.SegmentInMessage = w.segments
 		if !w.headless {
-			step.Message = w.messages
+			w.step.Message = w.messages
 		}
 		if kind == KindUNT {
 			w.closeMessage(s)
 		}
 	}
-	return step
 }
 
 func (w *Walker) openInterchange(s Segment) {
@@ -427,12 +445,12 @@ func (w *Walker) closeGroup(s Segment) {
 	w.state = between
 }
 
-func (w *Walker) closeInterchange(s Segment) Step {
-	step := Step{Kind: KindUNZ, Segment: s, Interchange: w.interchanges}
+func (w *Walker) closeInterchange(s Segment) {
+	w.at(KindUNZ, s)
 	if w.state == afterUNZ {
 		w.behindUNZ(s)
-		step.Interchange = 0
-		return step
+		w.step.Interchange = 0
+		return
 	}
 	w.leaveGroup(s)
 	if w.state == afterUNB {
@@ -453,7 +471,6 @@ func (w *Walker) closeInterchange(s Segment) Step {
 	}
 	w.state = afterUNZ
 	w.told = false
-	return step
 }
 
 // behindUNZ reports the first of the segments behind UNZ.

@@ -96,10 +96,10 @@ func TestVersionsAreWellFormed(t *testing.T) {
 }
 
 // grammatical holds the messages of a file against their segment table.
-func grammatical(t *testing.T, typ string) func(edifact.Step) {
+func grammatical(t *testing.T, typ string) func(*edifact.Step) {
 	grammar := regexp.MustCompile(grammars[typ])
 	var tags strings.Builder
-	return func(step edifact.Step) {
+	return func(step *edifact.Step) {
 		if step.Message == 0 {
 			return
 		}
@@ -131,7 +131,7 @@ func TestLongMessagesAreWellFormed(t *testing.T) {
 	}
 }
 
-func walk(t testing.TB, b []byte, each func(edifact.Step)) {
+func walk(t testing.TB, b []byte, each func(*edifact.Step)) {
 	t.Helper()
 	w := edifact.NewWalker(bytes.NewReader(b), edifact.Options{}, nil)
 	for {
@@ -178,7 +178,7 @@ func TestPartiesOfFKT(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		walk(t, b, func(step edifact.Step) {
+		walk(t, b, func(step *edifact.Step) {
 			if s := step.Segment; s.Is("FKT") && (string(s.Value(3, 1)) != want[0] || string(s.Value(4, 1)) != want[1]) {
 				t.Errorf("%s: %s", typ, s.Raw())
 			}
@@ -194,7 +194,7 @@ func TestInsured(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := 0
-	walk(t, b, func(step edifact.Step) {
+	walk(t, b, func(step *edifact.Step) {
 		if s := step.Segment; s.Is("INV") {
 			if got := string(s.Value(1, 1)); got != o.Insured[n%2] {
 				t.Errorf("message %d: %s", n+1, got)
@@ -206,7 +206,7 @@ func TestInsured(t *testing.T) {
 	if b, err = sample.File(o); err != nil {
 		t.Fatal(err)
 	}
-	walk(t, b, func(step edifact.Step) {
+	walk(t, b, func(step *edifact.Step) {
 		if s := step.Segment; s.Is("INV") && annex.ValidKVNR(string(s.Value(1, 1))) != nil {
 			t.Errorf("invented Versichertennummer %s", s.Value(1, 1))
 		}
@@ -238,7 +238,7 @@ func TestSumRule(t *testing.T) {
 	for _, b := range [][]byte{short, long.Bytes()} {
 		var invoice, sum *big.Int
 		checked := 0
-		walk(t, b, func(step edifact.Step) {
+		walk(t, b, func(step *edifact.Step) {
 			s := step.Segment
 			switch {
 			case s.Is("REC"):
@@ -359,7 +359,7 @@ func TestRoundTrip(t *testing.T) {
 		}
 		var copied, made bytes.Buffer
 		as, written := edifact.NewWriter(&copied, edifact.WriterOptions{}), edifact.NewWriter(&made, edifact.WriterOptions{})
-		walk(t, b, func(step edifact.Step) {
+		walk(t, b, func(step *edifact.Step) {
 			s := step.Segment
 			var elements []edifact.Element
 			for e := 1; e <= s.Elements(); e++ {

@@ -121,7 +121,7 @@ func (s *shower) show(in io.Reader, out *bufio.Writer) error {
 }
 
 // masked reports whether a segment's values are kept back.
-func (s *shower) masked(step edifact.Step) bool {
+func (s *shower) masked(step *edifact.Step) bool {
 	if s.plain {
 		return false
 	}
@@ -182,7 +182,7 @@ func (s *shower) fault(e *edifact.EnvelopeError) {
 }
 
 // segment lays out one line: number, indented tag, name, values.
-func (s *shower) segment(step edifact.Step) {
+func (s *shower) segment(step *edifact.Step) {
 	seg := step.Segment
 	s.line = s.line[:0]
 	digits := strconv.AppendInt(s.text[:0], seg.Number(), 10)
@@ -234,7 +234,7 @@ func (s *shower) segment(step edifact.Step) {
 // segmentJSON writes the stable form. Elements are lists of components;
 // "counters" are the rare components of the tag itself. A masked segment has
 // "lengths" in bytes in place of values.
-func (s *shower) segmentJSON(step edifact.Step) {
+func (s *shower) segmentJSON(step *edifact.Step) {
 	seg := step.Segment
 	s.line = append(s.line[:0], `{"segment":`...)
 	s.line = strconv.AppendInt(s.line, seg.Number(), 10)
