@@ -91,8 +91,7 @@ func Walk(data []byte) (segments int, err error) {
 // released characters resolved, Latin-1 made UTF-8.
 func Consume(data []byte) (segments int, err error) {
 	w := edifact.NewWalker(bytes.NewReader(data), edifact.Options{}, nil)
-	var values []edifact.Value
-	buf := make([]byte, 0, 4096)
+	d := edifact.Decoder{Charset: edifact.I1}
 	length := 0
 	for {
 		step, err := w.Next()
@@ -103,20 +102,12 @@ func Consume(data []byte) (segments int, err error) {
 			return segments, atEnd(err)
 		}
 		segments++
-		s := step.Segment
-		values = s.AppendValues(values[:0])
-		if s.ASCII() {
-			for _, v := range values {
-				length += len(s.Bytes(v))
-			}
-			continue
+		values, err := d.Values(step.Segment)
+		if err != nil {
+			return segments, err
 		}
 		for _, v := range values {
-			text, err := s.Text(v, edifact.I1, buf)
-			if err != nil {
-				return segments, err
-			}
-			length += len(text)
+			length += len(d.Bytes(v))
 		}
 	}
 }

@@ -9,7 +9,8 @@
 //
 // Three layers, each usable alone: a [Reader] splits bytes into segments, a
 // [Walker] goes through the envelopes of a file and checks them, a [Writer]
-// writes. A [Charset] turns values into text and back.
+// writes. A [Charset] turns values into text and back, and a [Decoder] all
+// values of a segment at once.
 //
 // # How it reads
 //
@@ -35,9 +36,10 @@
 //     that is, up to Options.MaxSegment.
 //   - A segment, and every slice got from it, is valid until the next call.
 //
-// Bytes are compared 64 at a time, on amd64 with SSE2 (the build tag purego
-// leaves that out), elsewhere eight to an addition. Both are held to a plain
-// table-driven oracle by fuzzing.
+// Bytes are compared 64 at a time, on amd64 with SSE2, or AVX2 where there is, and
+// elsewhere eight to an addition. What the processor can do is asked at run time,
+// up to AVX-512 for the values; the build tag purego leaves all assembly out. All
+// of them are held to a plain table-driven oracle by fuzzing.
 //
 // # What it decides
 //

@@ -25,6 +25,30 @@ func ExampleReader() {
 	// Output: NAD from "M+S GmbH" in "Hamburg"
 }
 
+// All values of a segment as UTF-8, the fast way.
+func ExampleDecoder() {
+	r := edifact.NewReader(strings.NewReader("NAD+M?+S GmbH:M\xfcnchen++1'"), edifact.Options{})
+	s, err := r.Next()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	d := edifact.Decoder{Charset: edifact.I1}
+	values, err := d.Values(s)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, v := range values {
+		fmt.Printf("%d.%d %q\n", v.Element, v.Component, d.Bytes(v))
+	}
+	// Output:
+	// 1.1 "M+S GmbH"
+	// 1.2 "München"
+	// 2.1 ""
+	// 3.1 "1"
+}
+
 // A file breaks off behind a release character.
 func ExampleSyntaxError() {
 	r := edifact.NewReader(strings.NewReader("UNB+UNOC:3'BGM+380?"), edifact.Options{})

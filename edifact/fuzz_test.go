@@ -69,14 +69,14 @@ func FuzzMarker(f *testing.F) {
 				break
 			}
 		}
-		for _, kernel := range []bool{false, haveKernel()} {
+		for kernel := inGo; kernel <= min(bestKernel(), inAVX2); kernel++ {
 			for _, step := range []int{block, max(1, int(piece))} {
-				m := marker{kernel: kernel, all: make([]uint64, len(in)/chunk+1)}
+				m := marker{kernel: kernel, all: make([]uint64, len(in)/chunk+1), rel: make([]uint64, len(in)/chunk+1)}
 				m.use(s)
 				var got result
 				to := 0
 				for to < len(in) && m.nul < 0 {
-					m.en, m.rn = 0, 0
+					m.en = 0
 					to = m.mark(in, to, min(len(in), to&^(chunk-1)+block, to+step))
 					got.ends = append(got.ends, m.ends[:m.en]...)
 				}

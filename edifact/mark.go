@@ -25,28 +25,39 @@ const (
 // thing that reaches over a border is the carried bit.
 type marker struct {
 	all  []uint64 // a bit for every byte of the buffer: a separator or terminator in force; and a word more
+	rel  []uint64 // as all, for the release characters in force
 	ends []uint32 // positions of the terminators, ascending; en are valid
-	rels []uint32 // positions of the release characters, ascending; rn are valid
 
-	en, rn int
-	carry  bool // the last byte marked is a release character in force
-	nul    int  // position of the first NUL; -1: none so far. Nothing is marked behind it.
+	en    int
+	carry bool // the last byte marked is a release character in force
+	nul   int  // position of the first NUL; -1: none so far. Nothing is marked behind it.
 
-	kernel  bool // use the assembly kernel, where there is one
+	kernel  kernel
 	seps    Separators
 	class   [256]uint8
 	pattern pattern
 	term    [block / chunk]uint64 // as all, for the terminators of one block
 }
 
-// pattern is component separator, element separator and terminator, each
-// filling a register of the kernel.
-type pattern [3][2]uint64
+// A kernel is a way to do what takes most of the time.
+type kernel uint8
+
+const (
+	inGo kernel = iota
+	inSSE2
+	inAVX2
+	inAVX512
+)
+
+// pattern is component separator, element separator, terminator and release
+// character, each filling a register of the kernel. Without a release character
+// it is NUL, which ends everything anyway.
+type pattern [4][4]uint64
 
 // use sets the separators in force and forgets everything marked before.
 func (m *marker) use(s Separators) {
 	m.seps = s
-	m.en, m.rn, m.carry, m.nul = 0, 0, false, -1
+	m.en, m.carry, m.nul = 0, false, -1
 	m.class = [256]uint8{}
 	if s.Release != ' ' {
 		m.class[s.Release] = release
@@ -55,47 +66,35 @@ func (m *marker) use(s Separators) {
 	m.class[s.Component] = separator
 	m.class[s.Element] = separator
 	m.class[s.Terminator] = terminator
-	for i, c := range [...]byte{s.Component, s.Element, s.Terminator} {
+	release := s.Release
+	if release == ' ' {
+		release = 0
+	}
+	for i, c := range [...]byte{s.Component, s.Element, s.Terminator, release} {
 		w := uint64(c) * 0x0101010101010101
-		m.pattern[i] = [2]uint64{w, w}
+		m.pattern[i] = [4]uint64{w, w, w, w}
 	}
 }
 
 // mark goes through buf[from:to], at most a block, and returns how far it
 // came: to, or the position of a NUL.
 func (m *marker) mark(buf []byte, from, to int) int {
-	if at := bytes.IndexByte(buf[from:to], 0); at >= 0 {
-		to = from + at
-		m.nul = to
-	}
-	first := from // the first byte that is not released by the one before this piece
-	if m.carry && from < to {
-		first++
-		m.carry = false
-	}
-	rels := m.release(buf, first, to)
 	m.room(to - from)
-
 	// Whole chunks in parallel; what stands before and behind them byte by byte.
 	a := min(to, (from+chunk-1)&^(chunk-1))
 	z := max(a, to&^(chunk-1))
-	m.markBytes(buf, from, a, first, rels)
-	if a < z {
-		words := m.all[a/chunk : z/chunk]
-		m.compare(buf[a:z], words, m.term[:len(words)])
-		if first > a && from == a {
-			words[0] &^= 1
-			m.term[0] &^= 1
+	m.markBytes(buf, from, a)
+	if a < z && m.nul < 0 {
+		if m.markChunks(buf, a, z) {
+			m.list(a, (z-a)/chunk)
+		} else {
+			z = a // there is a NUL, and some are not marked any more
 		}
-		for _, r := range rels {
-			if i := int(r) + 1; i >= a && i < z {
-				m.all[i/chunk] &^= 1 << (i % chunk)
-				m.term[(i-a)/chunk] &^= 1 << (i % chunk)
-			}
-		}
-		m.list(a, len(words))
 	}
-	m.markBytes(buf, z, to, first, rels)
+	m.markBytes(buf, z, to)
+	if m.nul >= 0 {
+		return m.nul
+	}
 	return to
 }
 
@@ -118,66 +117,93 @@ func lengthen[T any](s []T, n int) []T {
 	return t
 }
 
-// release finds the release characters in buf[from:to] and returns their
-// positions. It is the only place where the order of bytes matters: what
-// stands behind one has lost its meaning, be it another one.
-func (m *marker) release(buf []byte, from, to int) []uint32 {
-	had := m.rn
-	for from < to && m.seps.Release != ' ' {
-		at := bytes.IndexByte(buf[from:to], m.seps.Release)
-		if at < 0 {
-			break
+// markBytes marks buf[from:to] byte by byte, as far as a NUL.
+func (m *marker) markBytes(buf []byte, from, to int) {
+	for i := from; i < to && m.nul < 0; i++ {
+		k, bit := i/chunk, uint64(1)<<(i%chunk)
+		if bit == 1 {
+			m.all[k], m.rel[k] = 0, 0
 		}
-		from += at
-		if m.rn == len(m.rels) {
-			m.rels = lengthen(m.rels, max(64, 2*m.rn))
-		}
-		m.rels[m.rn] = uint32(from)
-		m.rn++
-		from += 2
-		m.carry = from > to
-	}
-	return m.rels[had:m.rn]
-}
-
-// markBytes marks buf[from:to], in one chunk, byte by byte.
-func (m *marker) markBytes(buf []byte, from, to, first int, rels []uint32) {
-	if from == to {
-		return
-	}
-	if from%chunk == 0 {
-		m.all[from/chunk] = 0
-	}
-	for len(rels) > 0 && int(rels[0])+1 < from {
-		rels = rels[1:]
-	}
-	for i := max(from, first); i < to; i++ {
-		if len(rels) > 0 && int(rels[0])+1 == i {
-			rels = rels[1:]
-			continue
-		}
-		switch m.class[buf[i]] {
-		case terminator:
+		switch c := m.class[buf[i]]; {
+		case c == nul:
+			m.nul = i
+		case m.carry:
+			m.carry = false
+		case c == release:
+			m.carry = true
+			m.rel[k] |= bit
+		case c == terminator:
 			m.ends[m.en] = uint32(i)
 			m.en++
-			fallthrough
-		case separator:
-			m.all[i/chunk] |= 1 << (i % chunk)
+			m.all[k] |= bit
+		case c == separator:
+			m.all[k] |= bit
 		}
 	}
 }
 
-// compare sets the words of all and term for b, which is as many chunks as
-// there are words.
-func (m *marker) compare(b []byte, all, term []uint64) {
-	if m.kernel {
-		compareKernel(b, all, term, &m.pattern)
-		return
+// markChunks sets the words of all, rel and term for buf[from:to], which is
+// whole chunks. With a NUL among them it reports false, and they are void.
+func (m *marker) markChunks(buf []byte, from, to int) bool {
+	b, a, z := buf[from:to], from/chunk, to/chunk
+	all, rel, term := m.all[a:z], m.rel[a:z], m.term[:z-a]
+	if m.kernel != inGo {
+		carry := uint64(0)
+		if m.carry {
+			carry = 1
+		}
+		if m.kernel == inSSE2 {
+			carry = markSSE2(b, all, rel, term, &m.pattern, carry)
+		} else {
+			carry = markAVX2(b, all, rel, term, &m.pattern, carry)
+		}
+		if carry > 1 {
+			return false
+		}
+		m.carry = carry == 1
+		return true
+	}
+	if bytes.IndexByte(b, 0) >= 0 {
+		return false
 	}
 	compareGo(b, all, term, &m.pattern)
+	clear(rel)
+	m.release(b, all, rel, term)
+	return true
 }
 
-// compareGo is compare without assembly.
+// release sets the bits of the release characters in b, and takes away those of
+// what stands behind one. It is the only place where the order of bytes matters:
+// what stands behind one has lost its meaning, be it another one.
+func (m *marker) release(b []byte, all, rel, term []uint64) {
+	i := -2 // of a release character
+	if m.carry {
+		i = -1
+	}
+	m.carry = false
+	for {
+		if i++; i >= len(b) {
+			m.carry = true
+			return
+		}
+		if i >= 0 {
+			all[i/chunk] &^= 1 << (i % chunk)
+			term[i/chunk] &^= 1 << (i % chunk)
+		}
+		i++
+		at := -1
+		if m.seps.Release != ' ' {
+			at = bytes.IndexByte(b[i:], m.seps.Release)
+		}
+		if at < 0 {
+			return
+		}
+		i += at
+		rel[i/chunk] |= 1 << (i % chunk)
+	}
+}
+
+// compareGo sets the words of all and term for b, as if nothing were released.
 //
 // All separators are ASCII. So a byte with the high bit set is never one, and
 // in the others adding 0x7f to seven bits carries into the eighth unless they
@@ -245,28 +271,31 @@ func (m *marker) list(from, n int) {
 	m.en = en
 }
 
-// upperBits returns a bit for each byte of buf[first:last], at most 64, that has
-// its high bit set. What has been marked since the last time is looked through first.
-func (r *Reader) upperBits(first, last uint32) uint64 {
-	if int(last) > r.upperTo {
-		r.markUpper()
+// oddities returns a bit for each byte of the buffer before end that is a release
+// character or has its high bit set. What has been marked since the last time is
+// looked through first.
+func (r *Reader) oddities(end uint32) []uint64 {
+	if int(end) > r.oddTo {
+		r.markOdd()
 	}
-	k, shift := first/chunk, first%chunk
-	two := r.upper[k : k+2]
-	return (two[0]>>shift | two[1]<<(chunk-shift)) & (1<<(last-first) - 1)
+	return r.odd
 }
 
-func (r *Reader) markUpper() {
-	if len(r.upper) < len(r.all) {
-		r.upper = lengthen(r.upper, len(r.all))
+func (r *Reader) markOdd() {
+	if len(r.odd) < len(r.all) {
+		r.odd = lengthen(r.odd, len(r.all))
 	}
-	a, z := r.upperTo/chunk, (r.scanned+chunk-1)/chunk
-	if b := r.buf[a*chunk : z*chunk]; r.kernel {
-		upperKernel(b, r.upper[a:z])
+	a, z := r.oddTo/chunk, (r.scanned+chunk-1)/chunk
+	odd := r.odd[a:z]
+	if b := r.buf[a*chunk : z*chunk]; r.kernel != inGo {
+		upperKernel(b, odd)
 	} else {
-		upperGo(b, r.upper[a:z])
+		upperGo(b, odd)
 	}
-	r.upperTo = r.scanned
+	for i, w := range r.rel[a:z] {
+		odd[i] |= w
+	}
+	r.oddTo = r.scanned
 }
 
 // upperGo sets a bit in upper for each byte of b with its high bit set.
@@ -281,12 +310,21 @@ func upperGo(b []byte, upper []uint64) {
 	}
 }
 
-// window returns the marks of the 64 positions from first on, the first lowest,
-// as far as last.
-func (m *marker) window(first, last uint32) uint64 {
+// window returns the bits in words for the 64 positions from first on, the first lowest.
+func window(words []uint64, first uint32) uint64 {
 	k, shift := first/chunk, first%chunk
-	two := m.all[k : k+2]
-	return (two[0]>>shift | two[1]<<(chunk-shift)) & (2<<(last-first) - 1)
+	two := words[k : k+2]
+	return two[0]>>shift | two[1]<<1<<(chunk-1-shift)
+}
+
+// anyBit reports whether there is a bit in words for a position from first on, before end.
+func anyBit(words []uint64, first, end uint32) bool {
+	for ; end-first > chunk; first += chunk {
+		if window(words, first) != 0 {
+			return true
+		}
+	}
+	return window(words, first)&(1<<(end-first)-1) != 0
 }
 
 // separatorFrom returns the first marked position at or behind p. There must be one.

@@ -161,10 +161,10 @@ func oracle(in []byte, limit int) string {
 }
 
 // said is what the reader says, in the words of the oracle.
-func said(src io.Reader, limit int, kernel bool) string {
+func said(src io.Reader, limit int, kernel kernel) string {
 	var out strings.Builder
 	r := NewReader(src, Options{MaxSegment: limit})
-	r.kernel = kernel && haveKernel()
+	r.kernel = kernel
 	err := readAll(r, &out)
 	var se *SyntaxError
 	switch {
@@ -193,13 +193,24 @@ func checkArrivals(t *testing.T, in []byte, limit int, seed uint64) {
 	want := oracle(in, limit)
 	for name, src := range map[string]io.Reader{
 		"all, pure Go":       bytes.NewReader(in),
+		"all, SSE2":          bytes.NewReader(in),
+		"all, AVX2":          bytes.NewReader(in),
 		"all":                bytes.NewReader(in),
 		"one byte at a time": iotest.OneByteReader(bytes.NewReader(in)),
 		"eights":             chunked{bytes.NewReader(in), 8},
 		"randomly":           randomly{bytes.NewReader(in), rand.New(rand.NewPCG(seed, 0))},
 		"EOF with the data":  iotest.DataErrReader(bytes.NewReader(in)),
 	} {
-		if got := said(src, limit, name != "all, pure Go"); got != want {
+		kernel := bestKernel()
+		switch name {
+		case "all, pure Go":
+			kernel = inGo
+		case "all, SSE2":
+			kernel = min(kernel, inSSE2)
+		case "all, AVX2":
+			kernel = min(kernel, inAVX2)
+		}
+		if got := said(src, limit, kernel); got != want {
 			t.Errorf("%s, limit %d: %q\n got %s\nwant %s", name, limit, in, got, want)
 		}
 	}

@@ -50,10 +50,9 @@ type Reader struct {
 	marker
 	ei    int // next in ends
 	ready int // ends[ei:ready] can be handed out without further ado
-	ri    int // rels[:ri] are of segments before the one handed out last
 
-	upper   []uint64 // as all, for the bytes with their high bit set, as far as upperTo; made when first asked for
-	upperTo int
+	odd   []uint64 // as all, for release characters and bytes with their high bit set, as far as oddTo; made when first asked for
+	oddTo int
 
 	maxSegment int
 
@@ -78,13 +77,18 @@ func NewReader(src io.Reader, o Options) *Reader {
 		r.maxSegment = defaultSegment
 	}
 	r.maxSegment = max(minSegment, min(r.maxSegment, maxSegment))
-	r.buf = make([]byte, readLen, readLen+Padding)
+	r.buf = makeBuffer(readLen)
 	r.all = make([]uint64, readLen/chunk+1)
-	r.kernel = haveKernel()
+	r.rel = make([]uint64, readLen/chunk+1)
+	r.kernel = bestKernel()
 	r.tags = make(map[[lenTag]byte]string)
 	r.use(DefaultSeparators())
 	return r
 }
+
+// makeBuffer returns n bytes, behind which there is room for two chunks: a
+// Decoder looks at whole ones, whatever it needs of them.
+func makeBuffer(n int) []byte { return make([]byte, n+2*chunk)[:n] }
 
 // Separators are those in force for the segment handed out last.
 func (r *Reader) Separators() Separators { return r.seps }
@@ -248,7 +252,7 @@ func (r *Reader) advice() error {
 // was marked with the old ones.
 func (r *Reader) restart(s Separators) {
 	r.use(s)
-	r.ei, r.ri = 0, 0
+	r.ei = 0
 	r.markFrom(r.pos)
 }
 
@@ -256,7 +260,10 @@ func (r *Reader) restart(s Separators) {
 // of what stood in the buffer, or what it meant, before.
 func (r *Reader) markFrom(pos int) {
 	r.scanned = pos
-	r.all[pos/chunk] &= 1<<(pos%chunk) - 1
+	r.oddTo = min(r.oddTo, pos)
+	k, below := pos/chunk, uint64(1)<<(pos%chunk)-1
+	r.all[k] &= below
+	r.rel[k] &= below
 }
 
 func (r *Reader) adviceError(at int, err error) error {
@@ -310,13 +317,7 @@ func (r *Reader) fill() error {
 	for r.pos < r.scanned && (r.buf[r.pos] == '\n' || r.buf[r.pos] == '\r') {
 		r.pos++
 	}
-	if r.rn > 0 && int(r.rels[r.rn-1]) >= r.pos { // in the unfinished segment; one is enough to know of
-		r.rels[0] = r.rels[r.rn-1]
-		r.rn = 1
-	} else {
-		r.rn = 0
-	}
-	r.ei, r.en, r.ri = 0, 0, 0
+	r.ei, r.en = 0, 0
 	switch {
 	case r.nul >= 0:
 		return r.fault(r.pos, r.nul, ErrNUL)
@@ -339,21 +340,16 @@ func (r *Reader) fill() error {
 func (r *Reader) read() {
 	if drop := r.pos &^ (chunk - 1); drop > 0 { // whole chunks, so that the marks keep their bits
 		copy(r.buf, r.buf[drop:r.end])
-		copy(r.all, r.all[drop/chunk:(r.scanned+chunk-1)/chunk])
-		r.upperTo = max(0, r.upperTo-drop) &^ (chunk - 1)
-		if r.upperTo > 0 {
-			copy(r.upper, r.upper[drop/chunk:])
+		marked := (r.scanned + chunk - 1) / chunk
+		copy(r.all, r.all[drop/chunk:marked])
+		copy(r.rel, r.rel[drop/chunk:marked])
+		r.oddTo = max(0, r.oddTo-drop)
+		if r.oddTo > 0 {
+			copy(r.odd, r.odd[drop/chunk:])
 		}
 		for i := r.ei; i < r.en; i++ {
 			r.ends[i] -= uint32(drop)
 		}
-		rels := r.rels[:0]
-		for _, p := range r.rels[:r.rn] {
-			if int(p) >= drop {
-				rels = append(rels, p-uint32(drop))
-			}
-		}
-		r.rn, r.ri = len(rels), 0
 		r.base += int64(drop)
 		r.pos -= drop
 		r.scanned -= drop
@@ -362,8 +358,11 @@ func (r *Reader) read() {
 	if r.end == len(r.buf) {
 		// Only for a segment that outgrows it, and no further than that needs.
 		n := max(len(r.buf)+block, min(2*len(r.buf), (r.maxSegment+block)&^(block-1)))
-		r.buf = lengthen(r.buf, n+Padding)[:n]
+		buf := makeBuffer(n)
+		copy(buf, r.buf)
+		r.buf = buf
 		r.all = lengthen(r.all, n/chunk+1)
+		r.rel = lengthen(r.rel, n/chunk+1)
 	}
 	n, err := r.src.Read(r.buf[r.end:])
 	if n < 0 || n > len(r.buf)-r.end {

@@ -2,6 +2,7 @@ package edifact
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/bits"
 	"slices"
 )
@@ -27,7 +28,7 @@ func (s Segment) Is(tag string) bool {
 
 // service reports whether the tag begins as those of the service segments do.
 func (s Segment) service() bool {
-	return s.r.buf[s.start] == 'U' && s.r.buf[s.start+1] == 'N'
+	return binary.LittleEndian.Uint16(s.r.buf[s.start:]) == 'U'|'N'<<8
 }
 
 // Elements returns the number of elements after the tag, empty ones counted.
@@ -84,7 +85,10 @@ func (s Segment) Padded() []byte { return s.r.buf[s.start : s.end+1+Padding] }
 // Together with Padded it is for who must go through all values faster than
 // AppendValues can tell them; where the segment is Released, values are not
 // what stands between the marks.
-func (s Segment) Marks(first int) uint64 { return s.r.window(s.start+uint32(first), s.end) }
+func (s Segment) Marks(first int) uint64 {
+	at := s.start + uint32(first)
+	return window(s.r.all, at) & (2<<(s.end-at) - 1)
+}
 
 // Released reports whether a release character occurs in the segment.
 func (s Segment) Released() bool { return s.released() }
@@ -137,13 +141,7 @@ func (s Segment) find(element, component int) (a, b uint32, ok bool) {
 }
 
 // released reports whether a release character occurs in the segment.
-func (s Segment) released() bool {
-	r := s.r
-	for r.ri < r.rn && r.rels[r.ri] < s.start {
-		r.ri++
-	}
-	return r.ri < r.rn && r.rels[r.ri] < s.end
-}
+func (s Segment) released() bool { return anyBit(s.r.rel, s.start, s.end) }
 
 // resolve returns buf[a:b] without its release characters. A value that holds
 // one is written to the place in scratch that it has in the segment, so all
@@ -171,15 +169,6 @@ func (s Segment) resolve(a, b uint32) []byte {
 	}
 }
 
-// ASCII reports whether the segment consists of ASCII characters alone, so
-// that its values are the same text in ISO 8859-1, ISO 8859-15 and UTF-8.
-func (s Segment) ASCII() bool {
-	if s.end-s.start >= chunk {
-		return ascii(s.Raw())
-	}
-	return s.r.upperBits(s.start, s.end) == 0
-}
-
 // A Value is the place of one component in its segment; [Segment.Bytes] gives
 // its content. It is valid as long as the segment is.
 type Value struct {
@@ -197,38 +186,47 @@ const resolved = 1 << 31
 //		use(v.Element, v.Component, segment.Bytes(v))
 //	}
 func (s Segment) AppendValues(dst []Value) []Value {
-	r := s.r
 	had := len(dst)
-	at := s.start + lenTag // the mark before the next value
-	place := Value{Component: 1}
-	for at < s.end {
-		first := at + 1
-		word := r.window(first, s.end)
-		if word == 0 { // a value longer than the window
-			first = r.separatorFrom(first)
-			word = r.window(first, s.end)
-		}
-		for word != 0 {
-			n, more := len(dst), min(bits.OnesCount64(word), stride)
-			if cap(dst)-n < stride {
-				dst = slices.Grow(dst, stride)
-			}
-			dst = dst[:n+stride]
-			values := (*[stride]Value)(dst[n:])
-			if r.kernel {
-				word = spreadKernel(values, &r.buf[:s.end+1][0], first, at, s.end, uint32(r.seps.Element), word, place.Element, place.Component)
-			} else {
-				word = spread(values, r.buf, first, at, s.end, word, r.seps.Element, place.Element, place.Component)
-			}
-			dst = dst[:n+more]
-			place = dst[n+more-1]
-			at = place.to
-		}
-	}
+	dst = s.appendPlaces(dst)
 	if s.released() {
 		s.resolveAll(dst[had:])
 	}
 	return dst
+}
+
+// appendPlaces appends where the values after the tag are in the buffer, release
+// characters included.
+func (s Segment) appendPlaces(dst []Value) []Value {
+	r, sep := s.r, s.r.seps.Element
+	place := Value{Component: 1}
+	for at := s.start + lenTag; at < s.end; {
+		// The marks behind that at position at.
+		word := window(r.all, at) & (2<<(s.end-at) - 1) &^ 1
+		n, more := len(dst), min(bits.OnesCount64(word), stride)
+		dst = slices.Grow(dst, stride)[:n+max(1, more)]
+		values := (*[stride]Value)(dst[n : n+stride])
+		switch {
+		case more == 0: // a value that is longer than the window
+			values[0] = place.next(r.buf[at] == sep, at+1, r.separatorFrom(at+1))
+		case r.kernel != inGo:
+			spreadKernel(values, &r.buf[at], at, uint32(sep), word, place)
+		default:
+			spread(values, r.buf[at:at+chunk+1], at, sep, word, place)
+		}
+		place = dst[len(dst)-1]
+		at = place.to
+	}
+	return dst
+}
+
+// next returns the value behind v, between two marks of which the first may
+// begin an element.
+func (v Value) next(element bool, from, to uint32) Value {
+	more := uint32(0)
+	if element {
+		more = 1
+	}
+	return Value{v.Element + more, v.Component&(more-1) + 1, from, to}
 }
 
 // stride is how many values are found in a row without asking whether there
@@ -236,27 +234,18 @@ func (s Segment) AppendValues(dst []Value) []Value {
 // be guessed wrongly once in every segment.
 const stride = 8
 
-// spread fills values with what stands between the mark at position at and
-// those in word, which begins at position first, and returns the marks left
-// over. Behind the last mark the values are void. element and component are
-// those of the value before.
-func spread(values *[stride]Value, buf []byte, first, at, end uint32, word uint64, sep byte, element, component uint32) uint64 {
+// spread fills values with what stands behind the mark at buf[0] and before and
+// between those in word, whose lowest bit is for buf[0] as well. Behind the last
+// mark the values are void. at is the position of buf[0], v the value before.
+func spread(values *[stride]Value, buf []byte, at uint32, sep byte, word uint64, v Value) {
+	mark := 0
 	for i := range values {
-		next := uint32(0) // 1 in a new element
-		if buf[at] == sep {
-			next = 1
-		}
-		element += next
-		component = component&(next-1) + 1
-		v := &values[i]
-		v.Element = element
-		v.Component = component
-		v.from = at + 1
-		at = min(first+uint32(bits.TrailingZeros64(word)), end)
+		next := bits.TrailingZeros64(word)
 		word &= word - 1
-		v.to = at
+		v = v.next(buf[mark] == sep, at+uint32(mark)+1, at+uint32(next))
+		values[i] = v
+		mark = next
 	}
-	return word
 }
 
 // resolveAll gives the values in which a release character occurs a copy without.
@@ -287,16 +276,6 @@ func (s Segment) Bytes(v Value) []byte {
 		v.from &^= resolved
 	}
 	return buf[v.from:v.to:v.to]
-}
-
-// Text returns a value of the segment as UTF-8: as it stands in the file where
-// that is the same, else decoded into buf if it fits. A byte that the
-// character set does not define gives a *[CharsetError].
-func (s Segment) Text(v Value, cs Charset, buf []byte) ([]byte, error) {
-	if (cs == I1 || cs == I5) && v.from&resolved == 0 && v.to-v.from < chunk && s.r.upperBits(v.from, v.to) == 0 {
-		return s.r.buf[v.from:v.to:v.to], nil
-	}
-	return cs.AppendDecoded(buf[:0], s.Bytes(v))
 }
 
 // PosOfValue is the place of a value of the segment.
