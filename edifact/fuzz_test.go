@@ -3,7 +3,6 @@ package edifact
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"testing"
@@ -195,9 +194,7 @@ func FuzzWrite(f *testing.F) {
 		if len(in) > defaultSegment/3 {
 			return
 		}
-		var out, inGo bytes.Buffer
-		w, g := NewWriter(&out, o), NewWriter(&inGo, o)
-		g.join = nil // without the kernel
+		w := newThree(o)
 		var want [][]Element
 		refused := false
 		// 1 ends a component, 2 an element, 3 a segment.
@@ -210,9 +207,9 @@ func FuzzWrite(f *testing.F) {
 				}
 				elements = append(elements, element)
 			}
-			err, goErr := w.Segment("TXT", elements...), g.Segment("TXT", elements...)
-			if fmt.Sprint(err) != fmt.Sprint(goErr) {
-				t.Fatalf("with kernel %v, without %v", err, goErr)
+			err, said := w.segment("TXT", elements...)
+			if said != "" {
+				t.Fatal(said)
 			}
 			var ve *ValueError
 			switch {
@@ -235,18 +232,16 @@ func FuzzWrite(f *testing.F) {
 				return
 			}
 		}
-		if err := errors.Join(w.Flush(), g.Flush()); err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(out.Bytes(), inGo.Bytes()) {
-			t.Fatalf("with kernel %q, without %q", out.Bytes(), inGo.Bytes())
+		out, said := w.flush()
+		if said != "" {
+			t.Fatal(said)
 		}
 		if !refused && len(want) == 0 {
 			t.Fatal("nothing written and nothing refused")
 		}
-		_, got, err := values(t, out.Bytes())
+		_, got, err := values(t, out)
 		if err != io.EOF || !same(got, want) {
-			t.Fatalf("%q reads %v %q, want %q", out.Bytes(), err, got, want)
+			t.Fatalf("%q reads %v %q, want %q", out, err, got, want)
 		}
 	})
 }

@@ -2,8 +2,18 @@
 
 package edifact
 
-// haveJoin reports whether the processor has SSSE3, which the kernel needs.
-func haveJoin() bool
+import "golang.org/x/sys/cpu"
+
+// bestJoin: joinKernel needs SSSE3.
+func bestJoin() kernel {
+	switch {
+	case bestKernel() >= inAVX2:
+		return inAVX2
+	case cpu.X86.HasSSSE3:
+		return inSSE2
+	}
+	return inGo
+}
 
 // joinKernel writes elements as they stand in a segment behind its tag to dst,
 // of which room bytes may be written, with what needs it released and without
@@ -13,3 +23,9 @@ func haveJoin() bool
 //
 //go:noescape
 func joinKernel(dst *byte, room int, elements []Element, t *joinTable) int
+
+// joinShort does what joinKernel does for what takes less than 64 bytes, with
+// AVX2. It may write joinRoom bytes, and returns -1 more often.
+//
+//go:noescape
+func joinShort(dst *byte, elements []Element, t *joinTable) int

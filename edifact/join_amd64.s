@@ -158,12 +158,137 @@ refuse:
 	MOVQ $-1, ret+48(FP)
 	RET
 
-// func haveJoin() bool
-TEXT ·haveJoin(SB), NOSPLIT, $0-1
-	MOVL $1, AX
-	XORL CX, CX
-	CPUID
-	SHRL $9, CX // SSSE3
-	ANDL $1, CX
-	MOVB CX, ret+0(FP)
+// func joinShort(dst *byte, elements []Element, t *joinTable) int
+//
+//	AX  elements left              R15 dst, DI how far it is written
+//	SI  next element               R11 how far with content
+//	R8  component, R9 how many     R10 bits of what needs care in it
+//	R12 value, CX its length       R13 the separator before it
+TEXT ·joinShort(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), R15
+	MOVQ elements_base+8(FP), SI
+	MOVQ elements_len+16(FP), AX
+	MOVQ t+32(FP), BX
+	XORL DI, DI
+	XORL R10, R10
+	XORL R11, R11
+	VMOVDQU LOWER(BX), X8
+	VMOVDQU UPPER(BX), X9
+	VMOVDQU NIBBLE(BX), X10
+	VPXOR   X11, X11, X11
+
+	// An element too many is looked at, which harms nobody inside of a page.
+	LEAQ  (AX)(AX*2), CX
+	LEAQ  -1(SI)(CX*8), CX
+	ANDL  $4095, CX
+	CMPL  CX, $4072
+	JHI   refuse
+	TESTQ AX, AX
+	JZ    done
+
+element:
+	MOVQ    0(SI), R8
+	MOVQ    8(SI), R9
+	ADDQ    $24, SI
+	DECQ    AX
+	MOVBLZX ELEMENT(BX), R13
+	TESTQ   R9, R9
+	JNZ     value
+
+empty:
+	// An element without components.
+	CMPQ  DI, $62
+	JHI   refuse
+	MOVB  R13, (R15)(DI*1)
+	INCQ  DI
+	TESTQ AX, AX
+	JNZ   element
+	JMP   done
+
+value:
+	MOVQ  0(R8), R12
+	MOVQ  8(R8), CX
+	MOVB  R13, (R15)(DI*1)
+	INCQ  DI
+	LEAQ  (DI)(CX*1), R14
+	CMPQ  R14, $63
+	JHI   refuse
+	TESTQ CX, CX
+	JZ    nothing
+	CMPQ  CX, $16
+	JHI   refuse
+	MOVL  R12, R14
+	ANDL  $4095, R14
+	CMPL  R14, $4080
+	JHI   refuse
+	VMOVDQU   (R12), X0
+	VMOVDQU   X0, (R15)(DI*1)
+	VPSRLW    $4, X0, X1
+	VPAND     X10, X0, X0
+	VPAND     X10, X1, X1
+	VPSHUFB   X0, X8, X0
+	VPSHUFB   X1, X9, X1
+	VPAND     X0, X1, X0
+	VPCMPEQB  X11, X0, X0
+	VPMOVMSKB X0, R14
+	NOTL      R14
+	BZHIL     CX, R14, R14
+	SHLXQ     DI, R14, R14
+	ORQ       R14, R10
+	ADDQ      CX, DI
+	MOVQ      DI, R11
+
+next:
+	ADDQ    $16, R8
+	MOVBLZX COMPONENT(BX), R13
+	DECQ    R9
+	JNZ     value
+	TESTQ   AX, AX
+	JNZ     element
+	JMP     done
+
+nothing:
+	// A component without content. At the end of several it must not be written.
+	CMPQ R9, $1
+	JNE  next
+	CMPB R13, COMPONENT(BX)
+	JNE  next
+
+refuse:
+	MOVQ $-1, ret+40(FP)
 	RET
+
+done:
+	TESTQ R10, R10
+	JNZ   escape
+	MOVQ  R11, ret+40(FP)
+	RET
+
+escape:
+	// From the last one to the first, each moving up what is behind it.
+	POPCNTQ R10, AX
+	ADDQ    R11, AX
+	CMPQ    AX, $64
+	JHI     refuse
+
+again:
+	BSRQ    R10, CX
+	MOVBLZX (R15)(CX*1), R13
+	CMPB    CLASS(BX)(R13*1), $1
+	JNE     careful
+	VMOVDQU (R15)(CX*1), Y0
+	VMOVDQU 32(R15)(CX*1), Y1
+	VMOVDQU Y0, 1(R15)(CX*1)
+	VMOVDQU Y1, 33(R15)(CX*1)
+	MOVBLZX RELEASE(BX), R13
+	MOVB    R13, (R15)(CX*1)
+	BTRQ    CX, R10
+	TESTQ   R10, R10
+	JNZ     again
+	VZEROUPPER
+	MOVQ    AX, ret+40(FP)
+	RET
+
+careful:
+	VZEROUPPER
+	JMP refuse

@@ -121,6 +121,7 @@ type Writer struct {
 	seps  Separators
 	class [256]uint8
 	join  *joinTable // nil: values are joined in Go
+	quick bool       // joinShort may be used
 	buf   []byte
 	conv  []byte
 	err   error // of dst, or of the options; sticky
@@ -161,6 +162,7 @@ func NewWriter(dst io.Writer, o WriterOptions) *Writer {
 	}
 	if o.Charset == 0 {
 		w.join = newJoinTable(&w.class, w.seps)
+		w.quick = w.join != nil && bestJoin() >= inAVX2 && o.Newline == ""
 	}
 	return w
 }
@@ -170,6 +172,9 @@ func NewWriter(dst io.Writer, o WriterOptions) *Writer {
 func (w *Writer) Segment(tag string, elements ...Element) error {
 	if w.err != nil {
 		return w.err
+	}
+	if w.short(tag, elements) {
+		return w.spill()
 	}
 	if len(tag) != lenTag || !capital(tag[0]) || !tagByte(tag[1]) || !tagByte(tag[2]) {
 		return &ValueError{Tag: tag, Err: ErrTag}
