@@ -55,6 +55,15 @@ func BenchmarkCheck(b *testing.B) {
 		b.SetBytes(int64(len(in)))
 		b.ReportAllocs()
 		for b.Loop() {
+			rep, err := Check(context.Background(), strings.NewReader(in), CheckOptions{Tables: tb, Confirmed: true, Workers: 1})
+			if err != nil || rep.Errors+rep.Warnings != 0 || rep.Stages[2].Passed != rep.Messages {
+				b.Fatal(rep.Findings, err)
+			}
+		}
+	})
+	b.Run("full, all cores", func(b *testing.B) {
+		b.SetBytes(int64(len(in)))
+		for b.Loop() {
 			rep, err := Check(context.Background(), strings.NewReader(in), CheckOptions{Tables: tb, Confirmed: true})
 			if err != nil || rep.Errors+rep.Warnings != 0 || rep.Stages[2].Passed != rep.Messages {
 				b.Fatal(rep.Findings, err)
@@ -65,7 +74,7 @@ func BenchmarkCheck(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(in)))
 			for b.Loop() {
-				rep, err := Check(context.Background(), strings.NewReader(in), CheckOptions{Checks: checks})
+				rep, err := Check(context.Background(), strings.NewReader(in), CheckOptions{Checks: checks, Workers: 1})
 				if err != nil || rep.Verdict != Accepted {
 					b.Fatal(rep.Findings, err)
 				}

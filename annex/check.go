@@ -27,6 +27,9 @@ type CheckOptions struct {
 	// Refused is how many refused messages the report holds, 100,000 if 0. More
 	// than that reject the file, since no answer could name them.
 	Refused int
+	// Workers is how many cores a large file may use, all if 0. A check of o.Checks
+	// that is no [SharedCheck] makes it one. Whatever it is, the report is the same.
+	Workers int
 	// MaxSegment is the longest segment in bytes, see [edifact.Options].
 	MaxSegment int
 
@@ -121,7 +124,17 @@ func Check(ctx context.Context, r io.Reader, o CheckOptions) (Report, error) {
 			o.Checks[i] = f.ForFile(ctx)
 		}
 	}
+	return checkPieces(ctx, r, o, usualSizes())
+}
+
+// checkPieces is Check with pieces of another size.
+func checkPieces(ctx context.Context, r io.Reader, o CheckOptions, s sizes) (Report, error) {
 	c := newChecker(r, o)
+	if n := o.workers(); n > 1 {
+		f := newFeed(ctx, c, r, n, s)
+		defer f.stop()
+		c.in.r = f
+	}
 	err := c.run(ctx)
 	c.settle(err)
 	return c.rep, err
@@ -185,35 +198,51 @@ func newChecker(r io.Reader, o CheckOptions) *checker {
 
 // run walks through the file. The end of the data is no error.
 func (c *checker) run(ctx context.Context) error {
-	for n := 0; ; n++ {
-		for c.inBody { // nearly always
-			s, ok := c.w.Body()
-			if !ok {
-				break
-			}
-			c.rep.Segments++
-			c.body(s)
-			if n++; n%pollSteps == 0 && ctx.Err() != nil {
+	for n, first := pollSteps, true; ; first = false {
+		if n += 1 + c.bodies(); n > pollSteps {
+			if n = 0; ctx.Err() != nil {
 				return ctx.Err()
 			}
 		}
-		if n%pollSteps == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
 		step, err := c.w.Next()
-		if n == 0 {
+		if first {
 			c.advice()
 		}
-		c.framing = true
-		c.envelope(step)
-		c.framing, c.faults = false, c.faults[:0]
 		if err != nil {
+			c.framing = true
+			c.envelope(step)
+			c.framing, c.faults = false, c.faults[:0]
 			return c.stop(err)
 		}
-		c.rep.Segments++
-		c.step(step)
-		c.before = step.Kind
+		c.look(step)
 	}
+}
+
+// bodies goes through the body of the present message, as nearly all of a file is:
+// to its end, or through pollSteps segments. It gives how many.
+func (c *checker) bodies() (n int) {
+	if !c.inBody {
+		return 0
+	}
+	for ; n < pollSteps; n++ {
+		s, ok := c.w.Body()
+		if !ok {
+			break
+		}
+		c.rep.Segments++
+		c.body(s)
+	}
+	return n
+}
+
+// look looks at a step that the walker has found, with its faults.
+func (c *checker) look(step *edifact.Step) {
+	c.framing = true
+	c.envelope(step)
+	c.framing, c.faults = false, c.faults[:0]
+	c.rep.Segments++
+	c.step(step)
+	c.before = step.Kind
 }
 
 // stop judges why the walk ended. A source that could not be read is an error.
@@ -834,7 +863,7 @@ func filledBehind(s edifact.Segment, element int) bool {
 func (c *checker) find(code string, at edifact.Pos, args ...any) {
 	rule := c.rules[code]
 	f := Finding{Stage: rule.Stage, Code: code, Severity: c.severity(rule.Stage, code, rule.Severity), Basis: rule.Source}
-	if c.keeps() {
+	if c.keeps() || f.Severity == Error {
 		f.Text, f.TextEN = words(rule, args)
 	}
 	c.add(f, at)

@@ -619,6 +619,7 @@ func TestCheckDoesNotAllocatePerSegment(t *testing.T) {
 // Nor does the good case allocate for every message, or for every stay.
 func TestCheckDoesNotAllocatePerMessage(t *testing.T) {
 	o := thorough(t)
+	o.Workers = 1
 	allocs := func(messages int) float64 {
 		in := benchFile(messages)
 		return testing.AllocsPerRun(3, func() {

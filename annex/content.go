@@ -42,9 +42,11 @@ type content struct {
 	seed      maphash.Seed
 	seen      set  // Geschäftsvorfälle of the file
 	duplicate bool // seen is full
+	twice     bool // a Geschäftsvorfall of it stands in it twice
 
 	pending []pending
 	more    [5][2]int // by stage: errors and warnings for which pending had no room
+	over    bool      // any of more is set
 	errors  int       // in pending
 	stage1  bool      // stage 1 failed for the message
 
@@ -76,7 +78,7 @@ type fall struct {
 	admission, discharge int32
 	versioned            bool
 	total, copay, sum    amount
-	totalAt              edifact.Pos
+	totalAt              spot
 	hasTotal, doubtful   bool // doubtful: an amount of the sum could not be read
 	entgelte             int
 	zuzahlungOnly        bool
@@ -117,7 +119,7 @@ func (k *content) begin(unh edifact.Segment) {
 // start is begin for a message whose plan is known.
 func (k *content) start(found known) {
 	k.plan, k.memory = found.plan, found.memory
-	k.pending, k.more, k.errors, k.stage1 = k.pending[:0], [5][2]int{}, 0, false
+	k.pending, k.more, k.over, k.errors, k.stage1 = k.pending[:0], [5][2]int{}, false, 0, false
 	k.unchecked = false
 	k.total = [maxRows]int32{}
 	k.restart()
@@ -296,7 +298,7 @@ func (k *content) closeFall(at edifact.Pos) {
 	}
 	f := &k.falls
 	if k.plan.sums && f.hasTotal && !f.doubtful && f.entgelte > 0 && !f.zuzahlungOnly && !f.total.equal(f.sum.minus(f.copay)) {
-		k.find("G3-012", nil, f.totalAt)
+		k.find("G3-012", nil, f.totalAt.pos(k.plan.total))
 	}
 }
 
@@ -394,10 +396,10 @@ func (k *content) find(code string, basis *Basis, at edifact.Pos, args ...any) {
 	}
 }
 
-// room reports whether a finding can be held. Some errors are held even where the
-// report is full, since the answer must name them.
+// room reports whether a finding can be held: as many as a report has, and the errors
+// that the answer must name.
 func (k *content) room(s Severity) bool {
-	return len(k.c.rep.Findings)+len(k.pending) < k.c.o.Keep || s == Error && k.errors < MaxFHL
+	return len(k.pending) < k.c.o.Keep || s == Error && k.errors < MaxFHL
 }
 
 func (k *content) hold(f Finding, at edifact.Pos, position int) {
@@ -409,6 +411,7 @@ func (k *content) hold(f Finding, at edifact.Pos, position int) {
 
 // excess counts a finding for which there is no room.
 func (k *content) excess(f Finding) {
+	k.over = true
 	if f.Severity == Error {
 		k.more[min(f.Stage, 4)][0]++
 	} else {
@@ -455,6 +458,29 @@ func (k *content) control(s edifact.Segment) {
 type set struct {
 	slots []uint64 // 0: free
 	n     int
+}
+
+// meets reports whether a number is in both sets.
+func (s *set) meets(t *set) bool {
+	for _, v := range s.slots {
+		if v != 0 && t.has(v) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *set) has(v uint64) bool {
+	if s.n == 0 {
+		return false
+	}
+	mask := uint64(len(s.slots) - 1)
+	for at := (v >> 1) & mask; s.slots[at] != 0; at = (at + 1) & mask {
+		if s.slots[at] == v {
+			return true
+		}
+	}
+	return false
 }
 
 // add reports whether v was there already.

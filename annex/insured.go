@@ -49,6 +49,9 @@ func LoadInsured(r io.Reader) (*InsuredList, error) {
 // Len is how many insured persons the list knows.
 func (l *InsuredList) Len() int { return len(l.numbers) }
 
+// Shared: several messages can be checked at once.
+func (l *InsuredList) Shared() {}
+
 // Segment looks at INV element 1.
 func (l *InsuredList) Segment(_ MessageInfo, s edifact.Segment) []Finding {
 	if !s.Is("INV") {

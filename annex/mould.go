@@ -124,24 +124,39 @@ func (k *content) recur(l *mould, row *planRow, raw []byte) {
 		if eight&st.mask == st.word {
 			continue
 		}
-		switch c := st.cell; {
-		case c.work == workAmount && c.role == rolePrice:
+		c, well := st.cell, true
+		switch {
+		case c.work == workAmount:
 			cents, ok := shortAmount(eight, int(st.n))
-			if k.entgelt.price, k.entgelt.priced = cents, ok; !ok {
-				k.amountIn(k.value(&st.extent), c, 0, false)
+			if ok && c.role == rolePrice {
+				k.entgelt.price, k.entgelt.priced = cents, true
+			} else {
+				k.amountIn(k.value(&st.extent), c, cents, ok)
 			}
+			continue
 		case c.work == workNumber && c.role == roleCount && st.n == 1 && eight&0xff-'0' <= 9:
 			k.entgelt.count, k.entgelt.counted = int64(eight&0xff-'0'), true
+			continue
+		case c.work == workDay:
+			m := &k.days[row.cell+int(st.at)]
+			if well = eight == m.word || k.date(k.value(&st.extent), c, m); well && c.role != noRole {
+				k.dayIn(int(st.at), c.role, m.day)
+			}
+		case c.work == workAll:
+			k.other(k.value(&st.extent), c)
 		default:
 			k.each(row, raw, []extent{st.extent})
-			if len(k.pending) == found && k.more == [5][2]int{} && st.mask != 0 {
-				st.word = eight & st.mask
-			}
-			if c.role == roleFrom {
-				l.from = k.entgelt.from
-				for j := range steps[i+1:] {
-					steps[i+1+j].word = 1 // a last day depends on the first
-				}
+		}
+		if st.mask == 0 {
+			continue
+		}
+		if well && len(k.pending) == found && !k.over {
+			st.word = eight & st.mask
+		}
+		if c.role == roleFrom {
+			l.from = k.entgelt.from
+			for j := range steps[i+1:] {
+				steps[i+1+j].word = 1 // a last day depends on the first
 			}
 		}
 	}

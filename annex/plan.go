@@ -76,7 +76,8 @@ type plan struct {
 	// a later version is in force. 0: not known.
 	tooNew, tooOld           int
 	tooNewBasis, tooOldBasis Basis
-	sums                     bool // the sum rule applies: RECH
+	sums                     bool   // the sum rule applies: RECH
+	total                    string // tag of the segment that holds the amount of the invoice
 }
 
 type planRow struct {
@@ -213,6 +214,9 @@ func (t *Tables) cells(p *plan, r *planRow, row *SegmentRow, day int) {
 		}
 		if f.Status.Letter == 'M' {
 			r.must |= 1 << at
+		}
+		if c.role == roleTotal {
+			p.total = row.Tag
 		}
 		for _, use := range f.Lists {
 			if l := t.list(use.List, day); l != nil {

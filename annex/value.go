@@ -24,7 +24,8 @@ func (l *line) breaks() { l.broken, l.used = true, true }
 // A value is one component of the present segment, not empty.
 type value struct {
 	bytes []byte
-	at    int // index of its cell
+	at    int    // index of its cell
+	from  uint32 // where it begins, counted from the tag; in a segment with release characters: without them
 }
 
 // An extent is where a value stands in the bytes of its segment.
@@ -79,7 +80,7 @@ func (k *content) judge(s edifact.Segment, row *planRow) {
 		k.absent(s, row, there)
 		k.line.breaks()
 	}
-	if l != nil && !k.line.broken && len(k.pending) == before && k.more == [5][2]int{} {
+	if l != nil && !k.line.broken && len(k.pending) == before && !k.over {
 		k.learn(l, row, s.Marks(behindTag), raw, k.cuts[:n])
 	}
 	k.add()
@@ -198,7 +199,7 @@ func (k *content) value(p *extent) value {
 	if !k.released {
 		raw = k.seg.Padded()
 	}
-	return value{raw[p.from : p.from+p.n : p.from+p.n], int(p.at)}
+	return value{raw[p.from : p.from+p.n : p.from+p.n], int(p.at), p.from}
 }
 
 // An entgelt is what the common way of judging an ENT has found: values that a
@@ -439,10 +440,24 @@ func (k *content) amountIn(v value, c *planCell, cents int64, short bool) {
 	case rolePrice:
 		l.price, l.priced, l.used = money, true, true
 	case roleTotal:
-		f.total, f.hasTotal, f.totalAt = money, true, k.pos(v.at)
+		f.total, f.hasTotal = money, true
+		f.totalAt = spot{k.seg.Number(), k.seg.Offset() + int64(v.from), v.at}
+		if k.released {
+			f.totalAt.offset = k.pos(v.at).Offset
+		}
 	case roleCopay:
 		f.copay = money
 	}
+}
+
+// A spot is the place of a value by whose row its tag is known.
+type spot struct {
+	segment, offset int64
+	at              int
+}
+
+func (s spot) pos(tag string) edifact.Pos {
+	return edifact.Pos{Segment: s.segment, Offset: s.offset, Tag: tag, Element: s.at/maxComponents + 1, Component: s.at%maxComponents + 1}
 }
 
 // inside judges that a day lies in the stay, as far as its ends are known.
@@ -547,6 +562,7 @@ func (k *content) once(v value) {
 	key := append(append(append(append(append(append(room[:0], k.plan.table.Type...), fkt.VKZ...), '+'), fkt.Number...), '+'), fkt.Sender...)
 	key = append(append(key, '+'), v.bytes...)
 	if k.seen.add(maphash.Bytes(k.seed, key)) {
+		k.twice = true
 		k.find("G3-027", nil, k.pos(v.at))
 	}
 }

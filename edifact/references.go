@@ -80,6 +80,14 @@ func (r *references) next(ref []byte) (want int64, v refVerdict) {
 	return want, refGood
 }
 
+// skip enters numeric references that count on.
+func (r *references) skip(n int64) {
+	r.last += n
+	if i := len(r.ranges) - 1; i >= 0 && r.ranges[i].to == r.last-n {
+		r.ranges[i].to = r.last
+	}
+}
+
 // extend is the short way for the usual case: n follows the highest range.
 func (r *references) extend(n int64) bool {
 	i := len(r.ranges) - 1

@@ -245,6 +245,27 @@ func (w *Walker) Body() (s Segment, ok bool) {
 	return Segment{}, false
 }
 
+// Skip takes messages for read that the source leaves out: so many bytes, segments
+// and messages, whose references count on. The source calls it from within its
+// Read. It does nothing and reports false unless the walker stands behind a UNT
+// and has used up all that was read.
+func (w *Walker) Skip(bytes, segments, messages int64) bool {
+	r := w.r
+	if w.state != between || w.inGroup || w.held || w.ahead || r.ei < r.en || r.carry {
+		return false
+	}
+	for _, c := range r.buf[r.pos:r.end] {
+		if c != '\r' && c != '\n' {
+			return false
+		}
+	}
+	r.base += bytes
+	r.number += segments
+	w.messages += messages
+	w.refs.skip(messages)
+	return true
+}
+
 // turn is the rest of Next for what is not the body of a message.
 func (w *Walker) turn(s Segment, err error) (*Step, error) {
 	if w.err != nil {
