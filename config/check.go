@@ -17,6 +17,15 @@ func (r *reader) check(f *File) {
 	if r.overflow {
 		return
 	}
+	switch given := r.has("dsn"); {
+	case f.Shared() && !given:
+		r.fault(CodeMissing, "store", `store: postgres without "dsn"`, "write dsn: credential:NAME, where NAME holds a postgres:// URL")
+	case given && !f.Shared():
+		r.idle("", "dsn", "the ledger is a SQLite file")
+	}
+	if !f.Shared() {
+		r.idle("", "takeover-after", "there is one node, since the ledger is a SQLite file")
+	}
 	names := r.checkNames(f)
 	r.checkIdentities(f)
 	r.checkTrust(f)
@@ -261,8 +270,11 @@ func (r *reader) checkPartnerFolders(f *File, folder *Folder, path string) {
 
 // idle warns of a key that changes nothing.
 func (r *reader) idle(path, key, because string) {
-	if r.has(path + "." + key) {
-		r.warn(CodeNoEffect, path+"."+key, "has no effect: "+because, "")
+	if path != "" {
+		key = path + "." + key
+	}
+	if r.has(key) {
+		r.warn(CodeNoEffect, key, "has no effect: "+because, "")
 	}
 }
 

@@ -132,6 +132,8 @@ func TestFull(t *testing.T) {
 		"ledger":     f.Ledger == in("state/ledger.db"),
 		"spool":      f.Spool == in("state/spool"),
 		"time-zone":  f.TimeZone.String() == "Europe/Berlin",
+		"store":      f.Store == StorePostgres && f.DSN.String() == "env:GATEWAY_TEST_PASSWORD",
+		"takeover":   f.Takeover == 30*time.Second,
 		"disk-floor": f.DiskFloor == 512<<20,
 		"include":    f.Include == in("partners.d"),
 

@@ -18,7 +18,10 @@ type File struct {
 	Include    string // folder of further YAML files; empty: none
 	Hash       string // SHA-256 over the text of all files, hex
 	Ledger     string // path of the SQLite file
-	Spool      string // folder
+	Store      Store
+	DSN        Secret        // of the PostgreSQL database; zero with SQLite
+	Takeover   time.Duration // silence of a node after which others go on with its work
+	Spool      string        // folder
 	TimeZone   *time.Location
 	DiskFloor  int64 // bytes
 	Transfers  int   // calls to partners' servers at the same time
@@ -31,6 +34,18 @@ type File struct {
 	Checks     Checks
 	Server     *Server // nil: no built-in drop server
 }
+
+// A Store says which database the ledger lives in.
+type Store string
+
+// The choices.
+const (
+	StoreSQLite   Store = "sqlite"
+	StorePostgres Store = "postgres"
+)
+
+// Shared reports whether several nodes may work on the ledger at once.
+func (f *File) Shared() bool { return f.Store == StorePostgres }
 
 // An Identity is one of our own IKs with its keys.
 type Identity struct {

@@ -90,6 +90,7 @@ const (
 	defaultProfile   = "gateway301"
 	defaultProcedure = "krh"
 	defaultHook      = 10 * time.Second
+	defaultTakeover  = time.Minute
 	longestDuration  = 3650 * 24 * time.Hour
 	shortestDuration = 10 * time.Millisecond
 )
@@ -102,6 +103,9 @@ func (r *reader) read() *File {
 	top := r.section(r.root, "")
 	f := &File{
 		Ledger:    top.location("ledger", defaultLedger),
+		Store:     Store(top.choice("store", string(StoreSQLite), string(StoreSQLite), string(StorePostgres))),
+		DSN:       top.secret("dsn"),
+		Takeover:  top.duration("takeover-after", defaultTakeover, time.Second, time.Hour),
 		Spool:     top.location("spool", defaultSpool),
 		TimeZone:  top.zone("time-zone"),
 		DiskFloor: top.size("disk-floor", defaultFloor, 0),

@@ -56,6 +56,15 @@ func (p *Pipeline) keepLease(ctx context.Context, id int64) (context.Context, fu
 	}
 }
 
+// stillOurs asks the ledger for the lease of a delivery in hand, right before
+// something is replaced that the next holder may have written already.
+func (p *Pipeline) stillOurs(ctx context.Context, id int64) error {
+	if !p.Shared {
+		return nil
+	}
+	return p.Ledger.Renew(ctx, p.lease(), id)
+}
+
 // prolong calls again three times in the course of a lease. The context ends
 // when again says that it is lost, or could not tell for as long as it holds.
 func (p *Pipeline) prolong(ctx context.Context, again func(context.Context) (bool, error)) (context.Context, func()) {

@@ -178,6 +178,10 @@ func New(s Settings) *Pipeline {
 		}
 	}
 	p.table = exchange.NewTable(s.Routes)
+	p.wakes = make([]chan struct{}, 2+len(p.partners)) // one for each loop of Run
+	for i := range p.wakes {
+		p.wakes[i] = make(chan struct{}, 1)
+	}
 	for _, id := range s.Identities {
 		p.identities[id.IK] = id
 	}

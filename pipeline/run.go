@@ -61,6 +61,10 @@ func (p *Pipeline) Recover(ctx context.Context) error {
 
 // interrupted moves attempts that nobody works on any more to unknown.
 func (p *Pipeline) interrupted(ctx context.Context) (int, error) {
+	text := "found under way after a restart; looking comes first"
+	if p.Shared {
+		text = "found under way, and its node says nothing any more; looking comes first"
+	}
 	moved := 0
 	for {
 		rows, err := p.Ledger.Interrupted(ctx, 100)
@@ -72,7 +76,7 @@ func (p *Pipeline) interrupted(ctx context.Context) (int, error) {
 				return moved, nil
 			}
 			if _, err := p.apply(ctx, exchange.Move{ID: d.ID, From: d.State, By: exchange.Interrupted, Due: p.Now(), Holder: d.LeasedBy,
-				Text: "found under way, and nobody works on it; looking comes first"}); err != nil && !errors.Is(err, exchange.ErrMoved) {
+				Text: text}); err != nil && !errors.Is(err, exchange.ErrMoved) {
 				return moved, err
 			}
 			moved++
@@ -115,10 +119,6 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	for _, l := range p.partners {
 		loops = append(loops, loop{"send to " + l.Name, func(ctx context.Context) (int, error) { return p.send(ctx, l) }})
 	}
-	p.wakes = make([]chan struct{}, len(loops))
-	for i := range p.wakes {
-		p.wakes[i] = make(chan struct{}, 1)
-	}
 	g, ctx := errgroup.WithContext(ctx)
 	for i, l := range loops {
 		g.Go(func() error { return p.repeat(ctx, l, p.wakes[i]) })
@@ -131,10 +131,19 @@ func (p *Pipeline) Run(ctx context.Context) error {
 			g.Go(func() error { return p.collecting(ctx, l) })
 		}
 	}
-	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
-		return err
+	err := g.Wait()
+	if errors.Is(err, context.Canceled) {
+		err = nil
 	}
-	return nil
+	return errors.Join(err, p.abandon(ctx))
+}
+
+// abandon lets other nodes go on with what was ours, now that we have stopped.
+func (p *Pipeline) abandon(ctx context.Context) error {
+	if !p.Shared {
+		return nil
+	}
+	return p.Ledger.Abandon(context.WithoutCancel(ctx), p.Node)
 }
 
 // watch runs one intake. A file that it is copying when we stop stays in its outbox.
@@ -194,12 +203,19 @@ func (p *Pipeline) repeat(ctx context.Context, l loop, wake <-chan struct{}) err
 // pause tells how long a loop may sleep.
 func (p *Pipeline) pause(ctx context.Context) time.Duration {
 	now := p.Now()
+	idle := idle
+	if p.Shared { // what another node left behind is due to nobody
+		idle = min(idle, p.LeaseFor/2)
+	}
 	next, err := p.Ledger.NextDue(ctx, now)
 	if err != nil || next.IsZero() {
 		return idle
 	}
 	return min(idle, max(next.Sub(now), time.Millisecond))
 }
+
+// Wake tells that something changed in the ledger without us.
+func (p *Pipeline) Wake() { p.wake() }
 
 // wake tells all loops that something changed.
 func (p *Pipeline) wake() {
@@ -213,10 +229,11 @@ func (p *Pipeline) wake() {
 
 // Once works until nothing is due any more and every outbox and partner was
 // looked at, then returns.
-func (p *Pipeline) Once(ctx context.Context) error {
+func (p *Pipeline) Once(ctx context.Context) (err error) {
 	if err := p.Recover(ctx); err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, p.abandon(ctx)) }()
 	var faults error // of outboxes: they keep nothing else from being done
 	for !p.stopped() {
 		worked := 0

@@ -36,7 +36,7 @@ func (p *Pipeline) seal(ctx context.Context, d exchange.Delivery) error {
 		if crypto.IsKeyFault(err) {
 			keyFault = err
 		}
-		return err
+		return errors.Join(err, p.stillOurs(ctx, d.ID)) // another node may have sealed it meanwhile
 	})
 	if keyFault != nil {
 		return p.hold(ctx, d, exchange.KeyProblem, keyFault.Error())

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -39,6 +40,7 @@ type Ledger struct {
 	postgres *postgresDB // nil: SQLite
 	dbs      []*sql.DB
 	lock     *os.File
+	closed   atomic.Bool
 }
 
 // Open opens the SQLite ledger at path for writing, creating or migrating it,
@@ -81,6 +83,9 @@ func (l *Ledger) open(ctx context.Context, path string, size int) error {
 	}
 	if err := l.readFrom(path); err != nil {
 		return err
+	}
+	if err := inService(ctx, l.read); err != nil {
+		return fmt.Errorf("ledger %s: %w", path, err)
 	}
 	return l.writeTo(ctx, db, size)
 }
@@ -166,8 +171,11 @@ type discard struct{}
 
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
-// Close lets go of the ledger, after the writes in hand.
+// Close lets go of the ledger, after the writes in hand. Once is enough.
 func (l *Ledger) Close() error {
+	if l.closed.Swap(true) {
+		return nil
+	}
 	var errs []error
 	if l.group != nil {
 		errs = append(errs, l.group.close())

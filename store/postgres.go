@@ -40,6 +40,9 @@ func OpenPostgres(ctx context.Context, dsn string) (*Ledger, error) {
 		if err := migrate(ctx, p.db, p.dialect, goose.WithSessionLocker(locker)); err != nil {
 			return err
 		}
+		if err := inService(ctx, p); err != nil {
+			return err
+		}
 		return p.hold(ctx, "pg_try_advisory_lock_shared")
 	})
 }
@@ -51,7 +54,10 @@ func OpenPostgresAlone(ctx context.Context, dsn string) (*Ledger, error) {
 		if err := p.hold(ctx, "pg_try_advisory_lock"); err != nil {
 			return err
 		}
-		return migrate(ctx, p.db, p.dialect)
+		if err := migrate(ctx, p.db, p.dialect); err != nil {
+			return err
+		}
+		return inService(ctx, p)
 	})
 }
 
@@ -61,7 +67,7 @@ func OpenPostgresAlone(ctx context.Context, dsn string) (*Ledger, error) {
 func OpenPostgresBeside(ctx context.Context, dsn string) (*Ledger, error) {
 	return openPostgres(ctx, dsn, func(p *postgresDB) error {
 		var there bool
-		if err := p.db.QueryRowContext(ctx, `SELECT to_regclass('delivery') IS NOT NULL AND to_regclass('turn') IS NOT NULL`).Scan(&there); err != nil {
+		if err := p.db.QueryRowContext(ctx, `SELECT to_regclass('delivery') IS NOT NULL AND to_regclass('retired') IS NOT NULL`).Scan(&there); err != nil {
 			return err
 		}
 		if !there {

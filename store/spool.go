@@ -9,8 +9,10 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 )
 
@@ -53,8 +55,9 @@ func (s *Spool) Write(token, part string, fill func(io.Writer) error) (size int6
 		return 0, "", err
 	}
 	final := filepath.Join(token, part)
-	temporary := final + ".tmp"
-	f, err := s.root.OpenFile(temporary, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	// A name of its own: a node that sleeps past its lease may write this part, too.
+	temporary := final + "." + strconv.FormatUint(rand.Uint64(), 36) + ".tmp"
+	f, err := s.root.OpenFile(temporary, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600)
 	if err != nil {
 		return 0, "", err
 	}

@@ -75,7 +75,7 @@ func newRootCommand() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		newDemoCommand(), newRunCommand(), newCheckCommand(), newShowCommand(),
-		newQueueCommand(), newTraceCommand(), newConfigCommand(), newPartnerCommand(), newRouteCommand(),
+		newQueueCommand(), newTraceCommand(), newConfigCommand(), newPartnerCommand(), newRouteCommand(), newStoreCommand(),
 		newExplainCommand(), newAufCommand(), newIKCommand(), newRulesCommand(), newSampleCommand(),
 		newSealCommand(), newOpenCommand(), newInspectCommand(), newKeyCommand(), newTrustlistCommand(),
 		&cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs,

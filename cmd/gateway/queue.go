@@ -43,7 +43,7 @@ func openLedger(path string) (*config.File, *store.Ledger, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	ledger, err := store.OpenReadOnly(file.Ledger)
+	ledger, err := openReading(context.Background(), file)
 	return file, ledger, err
 }
 
@@ -288,7 +288,7 @@ func newQueueChange(name, short string, resendFlag bool) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		ledger, err := store.OpenBeside(c.Context(), cfg.Ledger)
+		ledger, err := openBeside(c.Context(), cfg)
 		if err != nil {
 			return err
 		}
@@ -375,7 +375,7 @@ func newPartnerCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		ledger, err := store.OpenBeside(c.Context(), cfg.Ledger)
+		ledger, err := openBeside(c.Context(), cfg)
 		if err != nil {
 			return err
 		}

@@ -23,6 +23,7 @@ import (
 	"gateway301/channels/channeltest"
 	"gateway301/internal/relay"
 	"gateway301/sample"
+	"gateway301/store/storetest"
 )
 
 // binaryDir is where TestMain lets built put the binary.
@@ -44,7 +45,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	binaryDir = dir
-	code := m.Run()
+	code := storetest.Code(m)
 	os.RemoveAll(dir)
 	os.Exit(code)
 }

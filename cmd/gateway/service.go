@@ -116,6 +116,7 @@ func (g *gateway) run(ctx context.Context) error {
 		group.Go(func() error { return ignoreCancel(g.server.Serve(work, listener)) })
 	}
 	group.Go(func() error { return ignoreCancel(g.watchdog(work)) })
+	group.Go(func() error { return ignoreCancel(g.ledger.Watch(work, g.pipeline.Wake)) })
 	group.Go(func() error {
 		defer done()
 		defer notify(daemon.SdNotifyStopping)

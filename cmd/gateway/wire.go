@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -16,6 +17,7 @@ import (
 	"gateway301/channels/folder"
 	"gateway301/channels/sftp"
 	"gateway301/config"
+	"gateway301/exchange"
 	"gateway301/intake"
 	"gateway301/pipeline"
 	"gateway301/store"
@@ -56,7 +58,9 @@ func readConfig(path string) (*config.File, config.Problems, error) {
 // withHistory drops the question for a first transfer number where the ledger
 // knows the last one.
 func withHistory(file *config.File, problems config.Problems) config.Problems {
-	ledger, err := store.OpenReadOnly(file.Ledger)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	ledger, err := openReading(ctx, file)
 	if err != nil {
 		return problems
 	}
@@ -65,7 +69,7 @@ func withHistory(file *config.File, problems config.Problems) config.Problems {
 		if p.Code != config.CodeFirstNumber {
 			return false
 		}
-		known, err := ledger.HasHistory(context.Background(), p.Subject)
+		known, err := ledger.HasHistory(ctx, p.Subject)
 		return err == nil && known
 	})
 }
@@ -115,7 +119,7 @@ func assemble(ctx context.Context, file *config.File, log zerolog.Logger) (*gate
 		return nil, fmt.Errorf("%w: %s: %w", config.ErrInvalid, file.Path, errors.Join(faults...))
 	}
 	var err error
-	if g.ledger, err = store.Open(ctx, file.Ledger); err != nil {
+	if g.ledger, err = openService(ctx, file); err != nil {
 		return nil, err
 	}
 	if g.spool, err = store.OpenSpool(file.Spool); err != nil {
@@ -126,8 +130,12 @@ func assemble(ctx context.Context, file *config.File, log zerolog.Logger) (*gate
 		Ledger: g.ledger, Spool: g.spool, Keys: p.ring, Outboxes: map[string]pipeline.Outbox{},
 		Partners: p.partners, Routes: file.Routes, Mandates: file.SpeaksFor,
 		Checks: p.checks, Tables: p.tables, Location: file.TimeZone, Log: log,
-		Known: knownPartners(file),
+		Known: knownPartners(file), Shared: file.Shared(), LeaseFor: file.Takeover,
 	}
+	if s.Shared {
+		s.Node = nodeName()
+	}
+	ledger := turns{g.ledger, s.Shared, s.Node}
 	for _, id := range file.Identities { // no other IK accepts data here
 		s.Known.Accepting = append(s.Known.Accepting, id.IK)
 	}
@@ -136,7 +144,7 @@ func assemble(ctx context.Context, file *config.File, log zerolog.Logger) (*gate
 	}
 	warnOfShares(file, log)
 	for _, box := range file.Outboxes {
-		in, err := newIntake(g, box)
+		in, err := newIntake(g, box, ledger)
 		if err != nil {
 			return nil, errors.Join(err, g.close())
 		}
@@ -251,7 +259,22 @@ func newChecks(file *config.File) (func() ([]annex.MessageCheck, error), error) 
 	return read, err
 }
 
-func newIntake(g *gateway, box config.Outbox) (*intake.Intake, error) {
+// turns makes whoever takes files over ask for its turn, where others may have it.
+type turns struct {
+	*store.Ledger
+	shared bool
+	node   string
+}
+
+// Take is [intake.Ledger].Take.
+func (t turns) Take(ctx context.Context, d exchange.Delivery, by exchange.Happening, text string) (exchange.Delivery, error) {
+	if !t.shared {
+		return t.Ledger.Take(ctx, d, by, text)
+	}
+	return t.TakeInTurn(ctx, exchange.Turn{Name: pipeline.IntakeTurn(d.Account), Node: t.node}, d, by, text)
+}
+
+func newIntake(g *gateway, box config.Outbox, ledger intake.Ledger) (*intake.Intake, error) {
 	watch := folder.Watch{Share: box.Share}
 	kind, network, _ := folder.Network(box.Path) // one that is not there yet will be ours
 	if network {
@@ -263,7 +286,7 @@ func newIntake(g *gateway, box config.Outbox) (*intake.Intake, error) {
 		Name: box.Name, Path: box.Path, Owner: box.Owner, Physical: box.Physical, Mode: box.Mode,
 		Marker: box.Marker, Looks: box.Looks, Every: box.Every, MaxSize: box.MaxSize,
 		Ignore: box.Ignore, Quarantine: box.Quarantine, Floor: g.file.DiskFloor,
-	}, g.spool, g.ledger, g.log)
+	}, g.spool, ledger, g.log)
 }
 
 // onNetwork begins a line about a folder on a network mount. What guards against
@@ -316,7 +339,7 @@ func (g *gateway) clean(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !known {
+		if !known && (!g.file.Shared() || !fresh(token, time.Now())) {
 			unknown = append(unknown, token)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -59,12 +60,15 @@ var theCluster = sync.OnceValue(startCluster)
 var used atomic.Bool
 
 // Main runs a package's tests and stops the server that they may have started.
-func Main(m *testing.M) {
+func Main(m *testing.M) { os.Exit(Code(m)) }
+
+// Code is [Main] for packages that have more to tidy up: it returns the exit code.
+func Code(m *testing.M) int {
 	code := m.Run()
 	if used.Load() {
 		theCluster().stop()
 	}
-	os.Exit(code)
+	return code
 }
 
 // DSN returns the connection string of a fresh database with an empty ledger.
@@ -159,7 +163,16 @@ func (c *cluster) start(initdb, postgres string) (err error) {
 	defer log.Close()
 	c.server = exec.Command(postgres, "-D", data, "-k", c.dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=32MB", "-c", "max_connections=200")
 	c.server.SysProcAttr, c.server.Dir, c.server.Stdout, c.server.Stderr = attr, c.dir, log, log
-	if err := c.server.Start(); err != nil {
+	// It ends with us even if the tests panic. That signal is sent when the thread
+	// ends that has started it, so one is kept for this.
+	attr.Pdeathsig = syscall.SIGQUIT
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		started <- c.server.Start()
+		select {}
+	}()
+	if err := <-started; err != nil {
 		return err
 	}
 	return c.prepare()

@@ -70,6 +70,30 @@ func take(t *testing.T, l *store.Ledger, d exchange.Delivery) exchange.Delivery 
 // Take records the n-th file of the suite.
 func Take(t *testing.T, l *store.Ledger, n int) exchange.Delivery { return take(t, l, file(n)) }
 
+// History fills a ledger with something of everything that it remembers.
+func History(t *testing.T, l *store.Ledger) {
+	t.Helper()
+	in := take(t, l, file(1))
+	if _, err := l.Apply(t.Context(), exchange.Move{ID: in.ID, From: exchange.Taken, By: exchange.Noted, At: noon, Drafts: []exchange.Delivery{{
+		Intake: "a1", Direction: exchange.Out, Kind: exchange.Answer, TakenAt: noon, Draft: []byte{0, 0xff}}}}); err != nil {
+		t.Fatal(err)
+	}
+	d, err := begin(t.Context(), l, sealed(t, l, 2), allotment())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Apply(t.Context(), exchange.Move{ID: d.ID, From: d.State, By: exchange.Publishing, At: noon, Change: func(d *exchange.Delivery) { d.Published = true }}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.TakeFetched(t.Context(), exchange.Turn{}, exchange.Delivery{Intake: "in1", Direction: exchange.In, Kind: exchange.Pair, Account: "kasse", TakenAt: noon},
+		"", []exchange.Fetched{{Name: "EKRH0001", Size: 12, Modified: noon, SHA256: "ab"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.StopPartner(t.Context(), exchange.Stop{Partner: "kasse", At: noon, Cause: exchange.LoginFailed}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func move(t *testing.T, l *store.Ledger, d exchange.Delivery, by exchange.Happening) exchange.Delivery {
 	t.Helper()
 	out, err := l.Apply(t.Context(), exchange.Move{ID: d.ID, From: d.State, By: by, At: noon, Due: noon})
