@@ -18,26 +18,6 @@ type joinTable struct {
 // joinRoom is what joinShort may write: 64 bytes, released one by one, and 64 behind.
 const joinRoom = 192
 
-// short writes a segment if that can be done quickly, and reports whether it was:
-// one of less than 64 bytes behind the tag, with nothing to be announced before it
-// and nothing to be counted but itself. It may be given a tag and values at fault.
-func (w *Writer) short(tag string, elements []Element) bool {
-	if !w.quick || !w.announced || len(tag) != lenTag || tag[0] == 'U' || !letters(uint32(tag[0])|uint32(tag[1])<<8|uint32(tag[2])<<16) {
-		return false
-	}
-	n := len(w.buf) // less than flushAt
-	b := w.buf[n : n+lenTag+joinRoom]
-	b[0], b[1], b[2] = tag[0], tag[1], tag[2]
-	k := joinShort(&b[lenTag], elements, w.join)
-	if k < 0 {
-		return false
-	}
-	b[lenTag+k] = w.seps.Terminator
-	w.buf = w.buf[:n+lenTag+k+1]
-	w.segments++
-	return true
-}
-
 // newJoinTable returns nil if there is no kernel, or no release character in
 // use: then all is done in Go.
 func newJoinTable(class *[256]uint8, s Separators) *joinTable {

@@ -356,7 +356,7 @@ func TestReaderForgetsOldMarks(t *testing.T) {
 		if breaks > 2 {
 			step = 37
 		}
-		for before := readLen - 300; before < readLen+300; before += step {
+		for before := readLen - 100; before < readLen+100; before += step {
 			body := "UNB+A'" + strings.Repeat("ABC+?+1+2:3'", before/12) + "TXT+" + strings.Repeat("+", before%12) + "'UNZ'"
 			r := NewReader(strings.NewReader(body+strings.Repeat("\n", breaks)+"UNB+"+value+"'UNZ'"), Options{})
 			d := Decoder{Charset: I1}
@@ -368,10 +368,13 @@ func TestReaderForgetsOldMarks(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				if !s.Is("UNB") || s.Number() == 1 {
+					continue
+				}
 				if said := d.disagrees(s); said != "" {
 					t.Fatal(said)
 				}
-				if s.Is("UNB") && s.Number() > 1 && (s.Components(1) != 1 || string(s.Value(1, 1)) != value) {
+				if s.Components(1) != 1 || string(s.Value(1, 1)) != value {
 					t.Fatalf("%d line breaks after %d bytes: %d components, the first is %q", breaks, len(body), s.Components(1), s.Value(1, 1))
 				}
 			}

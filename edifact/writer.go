@@ -173,9 +173,24 @@ func (w *Writer) Segment(tag string, elements ...Element) error {
 	if w.err != nil {
 		return w.err
 	}
-	if w.short(tag, elements) {
-		return w.spill()
+	// One of less than 64 bytes behind the tag, with nothing to be announced before
+	// it and nothing to be counted but itself.
+	if w.quick && w.announced && len(tag) == lenTag && tag[0] != 'U' && letters(uint32(tag[0])|uint32(tag[1])<<8|uint32(tag[2])<<16) {
+		n := len(w.buf) // less than flushAt
+		b := w.buf[n : n+lenTag+joinRoom]
+		b[0], b[1], b[2] = tag[0], tag[1], tag[2]
+		if k := joinShort(&b[lenTag], elements, w.join); k >= 0 {
+			b[lenTag+k] = w.seps.Terminator
+			w.buf = w.buf[:n+lenTag+k+1]
+			w.segments++
+			return w.spill()
+		}
 	}
+	return w.segment(tag, elements)
+}
+
+// segment is Segment for every segment.
+func (w *Writer) segment(tag string, elements []Element) error {
 	if len(tag) != lenTag || !capital(tag[0]) || !tagByte(tag[1]) || !tagByte(tag[2]) {
 		return &ValueError{Tag: tag, Err: ErrTag}
 	}
