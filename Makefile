@@ -8,10 +8,10 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 30s
 
-.PHONY: help build test peers lint bench fuzz demo
+.PHONY: help build test peers lint bench benchmarks fuzz demo
 
 help: ## what can be made (this list)
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## the static binary ./gateway
 	CGO_ENABLED=0 go build -trimpath -o gateway ./cmd/gateway
@@ -20,6 +20,9 @@ test: peers lint ## everything a change must pass; brings the real peers first
 	GATEWAY_PEERS=required go test -race -timeout 15m ./...
 	@echo "every fault point of the road, of which the race detector's slowness leaves a sample:"
 	GATEWAY_PEERS=required go test -timeout 10m ./pipeline
+	@echo "edifact without its assembly, and on arm64 in an emulator:"
+	go test -tags purego ./edifact
+	CGO_ENABLED=0 GOARCH=arm64 go test -exec qemu-aarch64 ./edifact
 
 peers: ## install the programs that tests talk to (root on Debian), or list what is missing
 	@.ci/peers
@@ -29,9 +32,13 @@ lint: ## gofmt, go vet, staticcheck
 	go vet ./...
 	go run $(STATICCHECK) ./...
 
-bench: ## all benchmarks, and the comparisons in bench/
+bench: ## the comparisons with peers and limits, as tables
+	@if command -v npm >/dev/null; then npm --prefix bench/npm install --silent --no-audit --no-fund; fi
+	go -C bench test -run '^$$' -bench 'Table$$' -benchtime 1x ./...
+
+benchmarks: ## all benchmarks, one by one
 	go test -run '^$$' -bench . ./...
-	@if [ -f bench/go.mod ]; then set -x; go -C bench test -run '^$$' -bench . ./...; fi
+	go -C bench test -run '^$$' -bench . ./...
 
 fuzz: ## every fuzz target for FUZZTIME (30s)
 	@go test -list '^Fuzz' ./... \

@@ -66,8 +66,10 @@ func Scan(data []byte) (segments int, err error) {
 }
 
 // Read goes through all segments with an edifact.Reader.
-func Read(data []byte) (segments int, err error) {
-	r := edifact.NewReader(bytes.NewReader(data), edifact.Options{})
+func Read(data []byte) (segments int, err error) { return readAll(bytes.NewReader(data)) }
+
+func readAll(src io.Reader) (segments int, err error) {
+	r := edifact.NewReader(src, edifact.Options{})
 	for {
 		if _, err := r.Next(); err != nil {
 			return segments, atEnd(err)
