@@ -58,3 +58,12 @@ type Stop struct {
 	Text       string
 	Credential string // fingerprint of what was refused
 }
+
+// A Notice is an event that belongs to no delivery and is told once for each
+// subject and stage: that a key or certificate ends soon.
+type Notice struct {
+	Subject string // "own 260500005 0a1001": use, IK, serial number or fingerprint
+	Stage   int    // 90, 30, 14, 7 or 1 days before the end; 0: it has ended
+	At      time.Time
+	Text    string // for the operator
+}

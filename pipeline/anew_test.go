@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/x509"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"gateway301/channels"
 	"gateway301/crypto/cms"
@@ -247,4 +250,36 @@ func TestLastNightOfTheYear(t *testing.T) {
 			})
 		})
 	}
+}
+
+// That a key ends is told once for each stage, also over restarts, and while the
+// service is up.
+func TestEndingsAreToldOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		h := w.hospital
+		var log bytes.Buffer
+		h.settings.Log = zerolog.New(zerolog.SyncWriter(&log))
+		end := time.Now().AddDate(0, 0, 32)
+		h.settings.Endings = func(now time.Time) []exchange.Notice {
+			stage := keys.StageAt(end, now)
+			if stage == keys.Fresh {
+				return nil
+			}
+			return []exchange.Notice{{Subject: "own 260500005 1", Stage: int(stage), At: now, Text: "own key ends"}}
+		}
+		h.run()
+		h.run()
+		p, ended := h.started()
+		time.Sleep(10 * 24 * time.Hour) // 22 days are left then
+		p.Stop()
+		must(t, <-ended)
+		h.run()
+		all, err := h.ledger.Notices(t.Context())
+		must(t, err)
+		equal(t, "notices", len(all), 2)
+		equal(t, "stage of the first", all[0].Stage, 90)
+		equal(t, "stage of the second", all[1].Stage, 30)
+		equal(t, "told in the log", strings.Count(log.String(), "own key ends"), 2)
+	})
 }

@@ -40,6 +40,7 @@ type Ledger interface {
 	SameIdentity(ctx context.Context, owner, verfahren, created string) ([]exchange.Delivery, error)
 	RejectedBefore(ctx context.Context, account, name string, before int64) (exchange.Delivery, error)
 
+	Notice(ctx context.Context, n exchange.Notice) (first bool, err error)
 	Stopped(ctx context.Context) (map[string]exchange.Stop, error)
 	StopPartner(ctx context.Context, s exchange.Stop) error
 	ResumePartner(ctx context.Context, partner string) (bool, error)
@@ -126,10 +127,11 @@ type Settings struct {
 	Partners   []Partner
 	Routes     []exchange.Route
 	Mandates   []exchange.Mandate
-	Checks     func() ([]annex.MessageCheck, error) // stage 4, read afresh for each file; nil: none
-	Tables     *annex.Tables                        // stages 2 and 3; nil: these are not checked
-	Known      *annex.Partners                      // who is known in files that are received; nil: not checked
-	Location   *time.Location                       // of windows, creation times and UNB times
+	Checks     func() ([]annex.MessageCheck, error)  // stage 4, read afresh for each file; nil: none
+	Tables     *annex.Tables                         // stages 2 and 3; nil: these are not checked
+	Known      *annex.Partners                       // who is known in files that are received; nil: not checked
+	Endings    func(now time.Time) []exchange.Notice // keys and certificates that end soon; nil: nobody looks
+	Location   *time.Location                        // of windows, creation times and UNB times
 	Log        zerolog.Logger
 	Now        func() time.Time // nil: time.Now
 	Workers    int              // checks, seals and openings at the same time; 0: 2

@@ -126,6 +126,9 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	for _, in := range p.Intakes {
 		g.Go(func() error { return p.watch(ctx, in) })
 	}
+	if p.Endings != nil {
+		g.Go(func() error { return p.watchEndings(ctx) })
+	}
 	for _, l := range p.partners {
 		if l.Collects {
 			g.Go(func() error { return p.collecting(ctx, l) })
@@ -234,6 +237,9 @@ func (p *Pipeline) Once(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.abandon(ctx)) }()
+	if err := p.tellEndings(ctx); err != nil {
+		return err
+	}
 	var faults error // of outboxes: they keep nothing else from being done
 	for !p.stopped() {
 		worked := 0

@@ -2,15 +2,19 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"crypto/rand"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +23,9 @@ import (
 	"gateway301/config"
 	"gateway301/crypto"
 	"gateway301/crypto/keys"
+	"gateway301/crypto/pgp"
+	"gateway301/exchange"
+	"gateway301/store"
 )
 
 func newKeyCommand() *cobra.Command {
@@ -40,6 +47,7 @@ type shownKey struct {
 	Expired   bool      `json:"expired,omitempty"`
 	Bits      int       `json:"bits,omitempty"`
 	Fault     string    `json:"fault,omitempty"`
+	Told      time.Time `json:"told,omitzero"` // when the service told of this stage
 }
 
 // uses of a certificate.
@@ -50,63 +58,139 @@ const (
 	useCRL       = "crl"
 )
 
-// A keyUse is one certificate and what it is needed for.
+// A keyUse is one certificate or key, and what it is needed for.
 type keyUse struct {
-	use  string
-	ik   string
-	item keys.Item
-	crl  *x509.RevocationList // instead of the certificate
-	err  error                // why it cannot be used now, or why there is none
+	use       string
+	ik        string
+	name      string
+	serial    string // of a certificate; the fingerprint of an OpenPGP key
+	notBefore time.Time
+	notAfter  time.Time // zero: there is none, or it never ends
+	bits      int
+	successor bool  // another one for the same purpose ends later
+	err       error // why it cannot be used now, or why there is none
+}
+
+// certified fills in what a certificate says.
+func (u keyUse) certified(c *x509.Certificate) keyUse {
+	if u.name == "" {
+		u.name = institution(c)
+	}
+	u.serial, u.notBefore, u.notAfter, u.bits = fmt.Sprintf("%x", c.SerialNumber), c.NotBefore, c.NotAfter, keys.Bits(c)
+	return u
 }
 
 // uses lists what a configuration needs: our own certificates, those of
-// everybody we seal for, and the CAs above them.
+// everybody we seal for, the CAs above them, and OpenPGP keys.
 func (r *ring) uses(file *config.File, now time.Time) []keyUse {
 	var out []keyUse
 	for _, id := range file.Identities {
 		for _, own := range r.own[id.IK] {
-			out = append(out, keyUse{use: useOwn, ik: id.IK, err: keys.CheckValidity(own.Certificate, now), item: keys.Item{
-				Name: id.Name, Certificate: own.Certificate,
-				Successor: slices.ContainsFunc(r.own[id.IK], func(o keys.Own) bool { return o.Certificate.NotAfter.After(own.Certificate.NotAfter) }),
-			}})
+			c := own.Certificate
+			out = append(out, keyUse{
+				use: useOwn, ik: id.IK, name: id.Name, err: cmp.Or(keys.CheckValidity(c, now), r.directory.CheckRevoked(c, now)),
+				successor: slices.ContainsFunc(r.own[id.IK], func(o keys.Own) bool { return o.Certificate.NotAfter.After(c.NotAfter) }),
+			}.certified(c))
 		}
+		out = append(out, pgpUses(keyUse{use: useOwn, ik: id.IK, name: id.Name}, r.pgpOwn[id.IK], now, func(k pgp.Key) error { return k.CanSign(now) })...)
 	}
 	var cas []*x509.Certificate
 	for _, ik := range recipientsOf(file) {
 		cert, err := r.directory.ForIK(ik, now)
-		use := keyUse{use: useRecipient, ik: ik, err: err, item: keys.Item{Certificate: cert}}
+		use := keyUse{use: useRecipient, ik: ik, err: err}
 		if all := r.directory.All(ik); cert == nil && len(all) > 0 {
-			use.item.Certificate = all[0]
+			cert = all[0]
 		}
-		if c := use.item.Certificate; c != nil {
-			use.item.Name = institution(c)
-			cas = append(cas, r.directory.Issuers(c)...)
+		if cert != nil {
+			use = use.certified(cert)
+			cas = append(cas, r.directory.Issuers(cert)...)
 		}
 		out = append(out, use)
+	}
+	for _, p := range file.Partners {
+		byIK := map[string][]pgp.Key{}
+		for _, k := range r.pgp[p.Name] {
+			byIK[k.IK] = append(byIK[k.IK], k.Key)
+		}
+		for _, ik := range slices.Sorted(maps.Keys(byIK)) {
+			out = append(out, pgpUses(keyUse{use: useRecipient, ik: ik, name: p.Name}, byIK[ik], now, func(k pgp.Key) error { return k.CanRead(now) })...)
+		}
 	}
 	cas = append(cas, r.directory.Roots()...)
 	seen := map[string]bool{}
 	for _, ca := range cas {
 		if !seen[string(ca.Raw)] {
 			seen[string(ca.Raw)] = true
-			out = append(out, keyUse{use: useCA, err: keys.CheckValidity(ca, now), item: keys.Item{Name: ca.Subject.String(), Certificate: ca}})
+			out = append(out, keyUse{use: useCA, name: ca.Subject.String(), err: keys.CheckValidity(ca, now)}.certified(ca))
 		}
 	}
 	for _, l := range r.directory.CRLs() {
-		if l.NextUpdate.IsZero() { // without an end
-			continue
+		if !l.NextUpdate.IsZero() { // its end is treated like that of a certificate
+			out = append(out, keyUse{use: useCRL, name: l.Issuer.String(), notAfter: l.NextUpdate})
 		}
-		// Its end is treated like that of a certificate.
-		out = append(out, keyUse{use: useCRL, crl: l, item: keys.Item{Name: l.Issuer.String(), Certificate: &x509.Certificate{NotAfter: l.NextUpdate}}})
 	}
 	return out
 }
 
-// recipientsOf are the IKs that files are encrypted for.
+// pgpUses are those of the OpenPGP keys of one holder.
+func pgpUses(u keyUse, all []pgp.Key, now time.Time, usable func(pgp.Key) error) []keyUse {
+	var out []keyUse
+	for _, k := range all {
+		u.serial, u.notBefore, u.notAfter, u.err = k.Fingerprint(), k.Created(), k.NotAfter(now), usable(k)
+		u.successor = slices.ContainsFunc(all, func(o pgp.Key) bool {
+			end := o.NotAfter(now)
+			return o.Fingerprint() != k.Fingerprint() && usable(o) == nil && (end.IsZero() || end.After(u.notAfter) && !u.notAfter.IsZero())
+		})
+		out = append(out, u)
+	}
+	return out
+}
+
+// endings are the notices that are due, for the service to tell once.
+func (r *ring) endings(file *config.File) func(now time.Time) []exchange.Notice {
+	return func(now time.Time) []exchange.Notice {
+		var out []exchange.Notice
+		for _, u := range r.uses(file, now) {
+			if stage := u.stage(now); stage != keys.Fresh && !u.successor {
+				out = append(out, exchange.Notice{Subject: u.subject(), Stage: int(stage), At: now, Text: u.ending(now, file.TimeZone)})
+			}
+		}
+		return out
+	}
+}
+
+func (u keyUse) stage(now time.Time) keys.Stage {
+	if u.notAfter.IsZero() {
+		return keys.Fresh
+	}
+	return keys.StageAt(u.notAfter, now)
+}
+
+// subject names a use in the ledger.
+func (u keyUse) subject() string {
+	return strings.Join(strings.Fields(u.use+" "+u.ik+" "+cmp.Or(u.serial, u.name+" "+u.notAfter.UTC().Format(time.DateOnly))), " ")
+}
+
+// ending is the text of a notice.
+func (u keyUse) ending(now time.Time, zone *time.Location) string {
+	who := map[string]string{useOwn: "own key", useRecipient: "recipient's", useCA: "CA", useCRL: "CRL"}[u.use]
+	if u.ik != "" {
+		who += " IK " + u.ik
+	}
+	until := u.notAfter.In(zone).Format(time.DateOnly)
+	if u.stage(now) == keys.Expired {
+		return fmt.Sprintf("%s, %s: ended on %s", who, cmp.Or(u.serial, u.name), until)
+	}
+	return fmt.Sprintf("%s, %s: ends on %s, %d days left", who, cmp.Or(u.serial, u.name), until, keys.DaysLeft(u.notAfter, now))
+}
+
+// recipientsOf are the IKs that files are encrypted for in CMS.
 func recipientsOf(file *config.File) []string {
 	var iks []string
 	for _, r := range file.Routes {
-		iks = append(iks, r.EncryptTo)
+		if !slices.ContainsFunc(file.Partners, func(p config.Partner) bool { return p.Name == r.Partner && len(p.PGP) > 0 }) {
+			iks = append(iks, r.EncryptTo)
+		}
 	}
 	slices.Sort(iks)
 	return slices.Compact(iks)
@@ -117,26 +201,21 @@ func institution(c *x509.Certificate) string {
 }
 
 func (u keyUse) show(now time.Time) shownKey {
-	s := shownKey{Use: u.use, IK: u.ik, Name: u.item.Name}
+	s := shownKey{Use: u.use, IK: u.ik, Name: u.name, Serial: u.serial, NotBefore: u.notBefore, NotAfter: u.notAfter, Bits: u.bits}
 	if u.err != nil {
 		s.Fault = u.err.Error()
 	}
-	c := u.item.Certificate
-	if c == nil {
+	if u.notAfter.IsZero() {
 		return s
 	}
-	s.NotAfter = c.NotAfter
-	switch stage := keys.StageAt(c.NotAfter, now); stage {
+	switch stage := u.stage(now); stage {
 	case keys.Fresh:
 	case keys.Expired:
 		s.Expired = true
 	default:
 		s.Stage = int(stage)
 	}
-	s.Days = keys.DaysLeft(c.NotAfter, now)
-	if u.crl == nil {
-		s.Serial, s.NotBefore, s.Bits = fmt.Sprintf("%x", c.SerialNumber), c.NotBefore, keys.Bits(c)
-	}
+	s.Days = keys.DaysLeft(u.notAfter, now)
 	return s
 }
 
@@ -174,7 +253,7 @@ func newKeyListCommand() *cobra.Command {
 					continue
 				}
 				until, days := "", ""
-				if u.item.Certificate != nil {
+				if !u.notAfter.IsZero() {
 					until, days = s.NotAfter.In(file.TimeZone).Format(time.DateOnly), fmt.Sprint(s.Days)
 				}
 				t.AppendRow([]any{useName(c, s.Use), s.IK, printable(s.Name), s.Serial, until, days, printable(s.Fault)})
@@ -219,10 +298,14 @@ Exit code 0 when there are none, 7 when there are.`,
 				return err
 			}
 			now := time.Now()
+			told := toldOf(c.Context(), file)
 			due := 0
 			for _, u := range r.uses(file, now) {
 				s := u.show(now)
-				if s.Fault == "" && !s.Expired && s.Stage == 0 || u.item.Successor {
+				if n, ok := told[u.subject()]; ok {
+					s.Told = n.At
+				}
+				if s.Fault == "" && !s.Expired && s.Stage == 0 || u.successor {
 					continue
 				}
 				due++
@@ -246,6 +329,25 @@ Exit code 0 when there are none, 7 when there are.`,
 	return c
 }
 
+// toldOf are the latest notices of the service, by subject; none if it has not
+// run yet.
+func toldOf(ctx context.Context, file *config.File) map[string]exchange.Notice {
+	told := map[string]exchange.Notice{}
+	ledger, err := store.OpenReadOnly(file.Ledger)
+	if err != nil {
+		return told
+	}
+	defer ledger.Close()
+	all, err := ledger.Notices(ctx)
+	if err != nil {
+		return told
+	}
+	for _, n := range all {
+		told[n.Subject] = n
+	}
+	return told
+}
+
 // warning is one line on something that ends.
 func warning(c *cobra.Command, u keyUse, s shownKey, zone *time.Location) string {
 	who := useName(c, s.Use)
@@ -254,13 +356,17 @@ func warning(c *cobra.Command, u keyUse, s shownKey, zone *time.Location) string
 	} else {
 		who += " " + printable(s.Name)
 	}
+	told := ""
+	if !s.Told.IsZero() {
+		told = fmt.Sprintf(words(c, ", gemeldet am %s", ", told on %s"), s.Told.In(zone).Format("2006-01-02 15:04"))
+	}
 	switch until := s.NotAfter.In(zone).Format(time.DateOnly); {
 	case s.Expired:
-		return fmt.Sprintf(words(c, "%s: abgelaufen am %s", "%s: ended on %s"), who, until)
+		return fmt.Sprintf(words(c, "%s: abgelaufen am %s", "%s: ended on %s"), who, until) + told
 	case s.Fault != "":
 		return who + ": " + printable(s.Fault)
 	default:
-		return fmt.Sprintf(words(c, "%s: endet am %s, noch %d Tage (Stufe %d)", "%s: ends on %s, %d days left (stage %d)"), who, until, s.Days, s.Stage)
+		return fmt.Sprintf(words(c, "%s: endet am %s, noch %d Tage (Stufe %d)", "%s: ends on %s, %d days left (stage %d)"), who, until, s.Days, s.Stage) + told
 	}
 }
 

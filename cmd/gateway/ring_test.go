@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -22,6 +23,7 @@ import (
 	"gateway301/crypto/cms"
 	"gateway301/crypto/keys"
 	"gateway301/crypto/pgp"
+	"gateway301/exchange"
 	"gateway301/pipeline"
 )
 
@@ -197,5 +199,50 @@ func TestRingOpenPGP(t *testing.T) {
 	r.pgp["nachbar"] = []pgpKey{{crypto.Speaker{Key: others, IK: "260500027"}, false}}
 	if _, err := crypto.OpenFile(dst, bytes.NewReader(sealed.Bytes()), r.Opening("nachbar", now)); !crypto.Refused(err) {
 		t.Errorf("signed with another partner's key: %v", err)
+	}
+}
+
+// What ends soon and has no successor is told with its stage: own keys, those of
+// recipients, and OpenPGP keys.
+func TestEndings(t *testing.T) {
+	c, err := trustCentre()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := keys.NewDirectory([]*x509.Certificate{c.pki.Root()}, []*x509.Certificate{c.pki.CA(), c.insurer.Certificate}, keys.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := c.insurer.Certificate.NotAfter
+	mine, later := *c.hospital.Certificate, *c.hospital.Certificate
+	mine.NotAfter, later.NotAfter = end, end.AddDate(1, 0, 0)
+	r := &ring{own: map[string][]keys.Own{"260500005": {{Certificate: &mine}}}, directory: d}
+	file := &config.File{TimeZone: time.UTC, Identities: []config.Identity{{IK: "260500005", Name: "Klinikum Nord"}},
+		Partners: []config.Partner{{Partner: exchange.Partner{Name: "kasse"}}, {Partner: exchange.Partner{Name: "verbund"}, PGP: []config.PGPKey{{}}}},
+		Routes:   []exchange.Route{{Partner: "kasse", EncryptTo: "109910000"}, {Partner: "verbund", EncryptTo: "260500038"}}}
+	stages := func(now time.Time) (got []string) {
+		for _, n := range r.endings(file)(now) {
+			if strings.HasPrefix(n.Subject, useCA) {
+				continue
+			}
+			got = append(got, fmt.Sprintf("%s %d", strings.Join(strings.Fields(n.Subject)[:2], " "), n.Stage))
+			if !strings.Contains(n.Text, end.Format(time.DateOnly)) {
+				t.Errorf("%q does not say when", n.Text)
+			}
+		}
+		return got
+	}
+	if got := stages(end.AddDate(0, 0, -91)); len(got) > 0 {
+		t.Errorf("91 days before: %q", got)
+	}
+	if got, want := stages(end.AddDate(0, 0, -13)), []string{"own 260500005 14", "recipient 109910000 14"}; !slices.Equal(got, want) {
+		t.Errorf("13 days before: %q, not %q", got, want)
+	}
+	if got, want := stages(end.Add(2*time.Second)), []string{"own 260500005 0", "recipient 109910000 0"}; !slices.Equal(got, want) {
+		t.Errorf("after it: %q, not %q", got, want)
+	}
+	r.own["260500005"] = append(r.own["260500005"], keys.Own{Certificate: &later})
+	if got, want := stages(end.AddDate(0, 0, -13)), []string{"recipient 109910000 14"}; !slices.Equal(got, want) {
+		t.Errorf("with a successor: %q, not %q", got, want)
 	}
 }

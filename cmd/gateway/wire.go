@@ -127,7 +127,7 @@ func assemble(ctx context.Context, file *config.File, log zerolog.Logger) (*gate
 	}
 	g.server = p.server
 	s := pipeline.Settings{
-		Ledger: g.ledger, Spool: g.spool, Keys: p.ring, Outboxes: map[string]pipeline.Outbox{},
+		Ledger: g.ledger, Spool: g.spool, Keys: p.ring, Endings: p.ring.endings(file), Outboxes: map[string]pipeline.Outbox{},
 		Partners: p.partners, Routes: file.Routes, Mandates: file.SpeaksFor,
 		Checks: p.checks, Tables: p.tables, Location: file.TimeZone, Log: log,
 		Known: knownPartners(file), Shared: file.Shared(), LeaseFor: file.Takeover,

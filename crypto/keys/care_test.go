@@ -371,17 +371,11 @@ func TestStages(t *testing.T) {
 	}
 }
 
-func TestExpiring(t *testing.T) {
-	item := func(name string, left time.Duration, successor bool) Item {
-		return Item{Name: name, Certificate: &x509.Certificate{NotAfter: now.Add(left)}, Successor: successor}
-	}
-	due := Expiring([]Item{item("later", 91*day, false), item("soon", 6*day, false), item("over", -36*time.Hour, false), item("followed", day, true), item("month", 30*day, false)}, now)
-	var got []string
-	for _, d := range due {
-		got = append(got, fmt.Sprintf("%s %d %d", d.Name, d.Stage, d.Days))
-	}
-	if want := []string{"over 0 -2", "soon 7 6", "month 30 30"}; !slices.Equal(got, want) {
-		t.Errorf("%q, not %q", got, want)
+func TestDaysLeft(t *testing.T) {
+	for left, want := range map[time.Duration]int{91 * day: 91, 6*day + time.Hour: 6, time.Hour: 0, -time.Hour: -1, -36 * time.Hour: -2} {
+		if got := DaysLeft(now.Add(left), now); got != want {
+			t.Errorf("%v: %d, not %d", left, got, want)
+		}
 	}
 }
 

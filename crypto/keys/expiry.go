@@ -1,10 +1,6 @@
 package keys
 
-import (
-	"crypto/x509"
-	"slices"
-	"time"
-)
+import "time"
 
 // A Stage is how near the end of a certificate is: the number of days before it
 // at which somebody is told. Fresh is none yet, Expired is too late.
@@ -38,35 +34,6 @@ func StageAt(notAfter, now time.Time) Stage {
 		}
 	}
 	return reached
-}
-
-// An Item is something that ends, as given to Expiring.
-type Item struct {
-	Name        string // what it is, in the operator's words
-	Certificate *x509.Certificate
-	// Successor is set when a certificate for the same purpose ends later and is
-	// there already: then nobody need be told.
-	Successor bool
-}
-
-// A Deadline is an Item that has reached a stage.
-type Deadline struct {
-	Item
-	Stage Stage
-	Days  int // whole days left; negative when it is over
-}
-
-// Expiring returns the items that have reached a stage and have no successor,
-// the one that ends first in front. It is a pure function of now.
-func Expiring(items []Item, now time.Time) []Deadline {
-	var due []Deadline
-	for _, i := range items {
-		if s := StageAt(i.Certificate.NotAfter, now); s != Fresh && !i.Successor {
-			due = append(due, Deadline{Item: i, Stage: s, Days: DaysLeft(i.Certificate.NotAfter, now)})
-		}
-	}
-	slices.SortStableFunc(due, func(a, b Deadline) int { return a.Certificate.NotAfter.Compare(b.Certificate.NotAfter) })
-	return due
 }
 
 // DaysLeft is the number of whole days until notAfter, negative when it is over.

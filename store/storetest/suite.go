@@ -32,6 +32,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Ledger) {
 		{"NextToSendKeepsOrder", nextToSendKeepsOrder},
 		{"SumAddsUp", sumAddsUp},
 		{"FetchedIsRememberedUntilForgotten", fetchedIsRememberedUntilForgotten},
+		{"ANoticeIsKeptOnce", aNoticeIsKeptOnce},
 		{"ClaimsAreExclusive", claimsAreExclusive},
 		{"ALeaseThatEndsIsTakenOver", aLeaseThatEndsIsTakenOver},
 		{"ALeaseIsProlonged", aLeaseIsProlonged},
@@ -343,5 +344,25 @@ func fetchedIsRememberedUntilForgotten(t *testing.T, l *store.Ledger) {
 	}
 	if got, _ = l.FetchedFrom(t.Context(), "kasse"); len(got) != 0 {
 		t.Error("not forgotten")
+	}
+}
+
+func aNoticeIsKeptOnce(t *testing.T, l *store.Ledger) {
+	n := exchange.Notice{Subject: "own 260500005 0a1001", Stage: 30, At: noon, Text: "ends soon"}
+	later := n
+	later.At, later.Text = noon.Add(time.Hour), "again"
+	nearer := later
+	nearer.Stage = 14
+	for i, c := range []struct {
+		n    exchange.Notice
+		want bool
+	}{{n, true}, {later, false}, {nearer, true}, {nearer, false}} {
+		if first, err := l.Notice(t.Context(), c.n); err != nil || first != c.want {
+			t.Errorf("%d: %v, %v", i, first, err)
+		}
+	}
+	all, err := l.Notices(t.Context())
+	if err != nil || len(all) != 2 || !all[0].At.Equal(noon) || all[0].Text != "ends soon" || all[1].Stage != 14 {
+		t.Errorf("%+v, %v", all, err)
 	}
 }
