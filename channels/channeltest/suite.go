@@ -34,6 +34,14 @@ type Partner struct {
 	// PlainOnly says that the partner's side shows nothing but plain files with
 	// names that CheckName lets pass: no folders, no links.
 	PlainOnly bool
+
+	// Cannot names promises that this kind of partner lets nobody keep, each with
+	// the reason; they are left out, and the Matrix shows them.
+	Cannot map[string]string
+
+	Entries int // of a long list; 0 is 3000
+
+	Least channels.Level // that a proof must have; 0 is Size
 }
 
 // A promise is one subtest of the suite.
@@ -59,7 +67,7 @@ var putPromises = [...]promise{
 
 var otherPromises = [...]promise{
 	{"list shows plain files in order", listShowsPlainFiles},
-	{"list of 3000", listOf3000},
+	{"a long list", longList},
 	{"a vanished folder is no empty folder", vanishedFolder},
 	{"get", get},
 	{"remove", remove},
@@ -82,10 +90,70 @@ func RunPut(t *testing.T, make func(t *testing.T) *Partner) { hold(t, putPromise
 
 func hold(t *testing.T, promises []promise, make func(t *testing.T) *Partner) {
 	for _, promise := range promises {
+		t.Run(promise.name, func(t *testing.T) { holdOne(t, promise, make(t)) })
+	}
+}
+
+func holdOne(t *testing.T, promise promise, p *Partner) {
+	if why, cannot := p.Cannot[promise.name]; cannot {
+		t.Skip(why)
+	}
+	promise.hold(t, p)
+}
+
+// A Matrix gathers which partner let which promise be kept.
+type Matrix struct {
+	mu      sync.Mutex
+	columns []string
+	kept    map[string]map[string]string // promise, column
+}
+
+// Run is Run, with its results in a column of the matrix.
+func (m *Matrix) Run(t *testing.T, column string, make func(t *testing.T) *Partner) {
+	m.mu.Lock()
+	m.columns = append(m.columns, column)
+	m.mu.Unlock()
+	for _, promise := range slices.Concat(putPromises[:], otherPromises[:]) {
 		t.Run(promise.name, func(t *testing.T) {
-			promise.hold(t, make(t))
+			result := "failed"
+			defer func() {
+				switch {
+				case t.Skipped():
+					result = "—"
+				case !t.Failed():
+					result = "kept"
+				}
+				m.note(promise.name, column, result)
+			}()
+			holdOne(t, promise, make(t))
 		})
 	}
+}
+
+func (m *Matrix) note(promise, column, result string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.kept == nil {
+		m.kept = map[string]map[string]string{}
+	}
+	if m.kept[promise] == nil {
+		m.kept[promise] = map[string]string{}
+	}
+	m.kept[promise][column] = result
+}
+
+// String is the matrix as a Markdown table: promises down, partners across.
+func (m *Matrix) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "| promise | %s |\n|%s\n", strings.Join(m.columns, " | "), strings.Repeat(" --- |", len(m.columns)+1))
+	for _, promise := range slices.Concat(putPromises[:], otherPromises[:]) {
+		fmt.Fprintf(&b, "| %s |", promise.name)
+		for _, column := range m.columns {
+			fmt.Fprintf(&b, " %s |", m.kept[promise.name][column])
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
 }
 
 // Content returns size bytes that look random and are the same for the same seed.
@@ -97,6 +165,13 @@ func Content(seed uint64, size int) []byte {
 }
 
 const name = "EKRH0001"
+
+func (p *Partner) least() channels.Level {
+	if p.Least == 0 {
+		return channels.Size
+	}
+	return p.Least
+}
 
 func (p *Partner) finalPath(name string) string { return filepath.Join(p.OutDir, name) }
 
@@ -185,7 +260,7 @@ func putArrivesWhole(t *testing.T, p *Partner) {
 		name := fmt.Sprintf("EKRH%04d", i)
 		content := Content(uint64(i), size)
 		proof := p.mustPut(t, name, content, channels.PutOptions{})
-		if proof.Level < channels.Size || !strings.Contains(proof.Text, fmt.Sprint(size)) {
+		if proof.Level < p.least() || !strings.Contains(proof.Text, fmt.Sprint(size)) {
 			t.Errorf("%d bytes: proof %v %q, want at least the size", size, proof.Level, proof.Text)
 		}
 		p.onlyHolds(t, name, content)
@@ -270,8 +345,8 @@ func oursCounts(t *testing.T, p *Partner) {
 	again := channels.PutOptions{Ours: true, BeforePublish: func() error {
 		return errors.New("called for a file that is there")
 	}}
-	if proof := p.mustPut(t, name, content, again); proof.Level < channels.Size {
-		t.Errorf("proof %v, want size", proof)
+	if proof := p.mustPut(t, name, content, again); proof.Level < p.least() {
+		t.Errorf("proof %v, want more", proof)
 	}
 	if temporary, used := p.temporaryPath(name); used {
 		write(t, temporary, content[:500])
@@ -407,9 +482,13 @@ func listShowsPlainFiles(t *testing.T, p *Partner) {
 	}
 }
 
-func listOf3000(t *testing.T, p *Partner) {
+func longList(t *testing.T, p *Partner) {
+	entries := 3000
+	if p.Entries > 0 {
+		entries = p.Entries
+	}
 	var want []string
-	for i := range 3000 {
+	for i := range entries {
 		name := fmt.Sprintf("EKRH%04d", i)
 		write(t, filepath.Join(p.InDir, name), nil)
 		want = append(want, name)
@@ -423,7 +502,7 @@ func listOf3000(t *testing.T, p *Partner) {
 		got = append(got, e.Name)
 	}
 	if !slices.Equal(got, want) {
-		t.Errorf("List returned %d names, want 3000 in order", len(got))
+		t.Errorf("List returned %d names, want %d in order", len(got), entries)
 	}
 }
 

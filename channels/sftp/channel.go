@@ -57,7 +57,7 @@ func (c *Channel) Look(ctx context.Context, name string) (channels.Sight, error)
 	if err := c.settings.Temporary.Check(name); err != nil {
 		return sight, err
 	}
-	if c.settings.Blind {
+	if c.settings.Blind && ctx.Err() == nil {
 		return sight, fmt.Errorf("look at %s: %w", name, errBlind())
 	}
 	err := c.call(ctx, func(ctx context.Context, l *line) error {

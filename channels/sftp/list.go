@@ -232,7 +232,7 @@ func (i *inlet) listen(each func(attr)) {
 // fails with channels.ErrTooMany, and no more of it is read.
 func (c *Channel) List(ctx context.Context, side channels.Side) (files []channels.Entry, refused []channels.Refused, err error) {
 	dir := c.settings.dir(side)
-	if c.settings.Blind && side == channels.Outgoing {
+	if c.settings.Blind && side == channels.Outgoing && ctx.Err() == nil {
 		return nil, nil, fmt.Errorf("list %s folder %q: %w", side, dir, errBlind())
 	}
 	err = c.call(ctx, func(ctx context.Context, l *line) error {
