@@ -303,13 +303,15 @@ func (p *Partner) session(conn net.Conn, channel ssh.Channel, ended <-chan struc
 	defer channel.Close()
 	h := &partnerHandler{p: p, conn: conn, ended: ended}
 	var in io.Reader = channel
+	longest := uint32(255 << 10) // of an answer, in bytes: as OpenSSH
 	if p.quirks.small {
+		longest = 32 << 10
 		in = &smallPackets{r: channel}
 	}
 	server := sftp.NewRequestServer(struct {
 		io.Reader
 		io.WriteCloser
-	}{in, channel}, sftp.Handlers{FileGet: h, FilePut: h, FileCmd: h, FileList: h})
+	}{in, channel}, sftp.Handlers{FileGet: h, FilePut: h, FileCmd: h, FileList: h}, sftp.WithRSMaxTxPacket(longest))
 	server.Serve()
 	server.Close()
 	if p.quirks.small {

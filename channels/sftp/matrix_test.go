@@ -139,7 +139,7 @@ func TestMatrix(t *testing.T) {
 			OutDir: "in", InDir: "out",
 		})
 		m.Run(t, "drop server", func(t *testing.T) *channeltest.Partner {
-			p := &channeltest.Partner{Channel: c, PlainOnly: true, Entries: 300}
+			p := &channeltest.Partner{Channel: c, Staged: true, PlainOnly: true, Entries: 300}
 			p.OutDir, p.InDir = dirs(t, root, "in", "out")
 			return p
 		})

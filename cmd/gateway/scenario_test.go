@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -76,7 +77,7 @@ func TestScenarios(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"pki": cmdPKI, "partner": cmdPartner, "line": cmdLine,
+			"pki": cmdPKI, "partner": cmdPartner, "simulate": cmdSimulate, "line": cmdLine,
 			"await": cmdAwait, "until": cmdUntil, "hospital": cmdHospital, "annahmestelle": cmdAnnahmestelle, "sample": cmdSample, "auf": cmdAuf,
 		},
 	})
@@ -99,8 +100,9 @@ type stageKey struct{}
 
 // A stage is what one scenario has set up.
 type stage struct {
-	tb       testing.TB
-	partners map[string]*partner
+	tb        testing.TB
+	partners  map[string]*partner
+	simulated map[string]*exec.Cmd
 }
 
 // A partner is OpenSSH's sshd behind a line that can be broken.
@@ -223,6 +225,46 @@ func cmdPartner(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// simulate NAME [FLAG...] runs "gateway simulate partner" in the folder NAME until the
+// script ends, or, when it is called again, in place of the one before.
+func cmdSimulate(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) == 0 {
+		ts.Fatalf("usage: simulate NAME [FLAG...]")
+	}
+	s, name := onStage(ts), args[0]
+	if p := s.simulated[name]; p != nil {
+		p.Process.Kill()
+		p.Wait()
+	}
+	upper := strings.ToUpper(name)
+	login := filepath.Join("keys", "ssh_"+name)
+	if _, err := os.Stat(ts.MkAbs(login)); err != nil {
+		ts.Check(os.MkdirAll(ts.MkAbs("keys"), 0o700))
+		client, host := channeltest.NewKey(s.tb), channeltest.NewKey(s.tb)
+		ts.Check(os.WriteFile(ts.MkAbs(login), client.PEM, 0o600))
+		ts.Check(os.WriteFile(ts.MkAbs(login+"_host"), host.PEM, 0o600))
+		ts.Setenv(upper+"_LOGIN", client.Line())
+		ts.Setenv(upper+"_HOSTKEY", host.Line())
+	}
+	p := exec.Command(filepath.Join(binaryDir, "gateway"), append([]string{"simulate", "partner", "--port", "0", "--dir", name,
+		"--host-key", "file:" + login + "_host", "--login-key", ts.Getenv(upper + "_LOGIN")}, args[1:]...)...)
+	p.Dir = ts.MkAbs(".")
+	out, err := p.StdoutPipe()
+	ts.Check(err)
+	ts.Check(p.Start())
+	ts.Defer(func() { p.Process.Kill(); p.Wait() })
+	if s.simulated == nil {
+		s.simulated = map[string]*exec.Cmd{}
+	}
+	s.simulated[name] = p
+	first, err := bufio.NewReader(out).ReadString('\n')
+	ts.Check(err)
+	words := strings.Fields(first)
+	ts.Setenv(upper, ts.MkAbs(name))
+	ts.Setenv(upper+"_ADDRESS", words[len(words)-1])
+	ts.Setenv(upper+"_USER", "nord")
+}
+
 // line NAME cut BYTES | whole | freeze | thaw | wait BYTES
 func cmdLine(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) < 2 {
@@ -325,7 +367,7 @@ func cmdAnnahmestelle(ts *testscript.TestScript, _ bool, args []string) {
 
 func write(ts *testscript.TestScript, name, text string, args []string) {
 	values := map[string]string{"cert": "hospital", "ik": "260500005", "physical": "260500005", "speaks-for": "[]", "first": "1",
-		"mode": "test", "types": "[AUFN, VERL, MBEG, RECH, ENTL]", "checks": "", "accept": `["0"]`, "own": ""}
+		"mode": "test", "types": "[AUFN, VERL, MBEG, RECH, ENTL]", "checks": "", "accept": `["0"]`, "own": "", "sftp": ""}
 	more := ""
 	for _, arg := range args {
 		key, value, ok := strings.Cut(arg, "=")
@@ -335,7 +377,7 @@ func write(ts *testscript.TestScript, name, text string, args []string) {
 		}
 		more += "    " + arg + "\n"
 	}
-	values["more"] = more
+	values["more"], values["sftp"] = more, os.Expand(values["sftp"], ts.Getenv)
 	out := os.Expand(text, func(key string) string {
 		if v, ok := values[key]; ok {
 			return v
@@ -358,7 +400,7 @@ outboxes:
 partners:
   - name: musterkasse
     ik: 109910000
-    sftp: {address: "${MUSTERKASSE_ADDRESS}", user: "${MUSTERKASSE_USER}", key: "file:keys/ssh_musterkasse", host-keys: ["${MUSTERKASSE_HOSTKEY}"], put: in, get: out}
+    sftp: {address: "${MUSTERKASSE_ADDRESS}", user: "${MUSTERKASSE_USER}", key: "file:keys/ssh_musterkasse", host-keys: ["${MUSTERKASSE_HOSTKEY}"], put: in, get: out${sftp}}
     first-number: ${first}
     collect-every: 100ms
     accept-codes: ${accept}
