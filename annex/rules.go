@@ -36,9 +36,9 @@ func (r Rule) Mark() string {
 	switch {
 	case strings.HasPrefix(r.Source, srcRow):
 		return "row"
-	case strings.HasPrefix(r.Source, srcOwn), r.Source == srcIK:
+	case strings.HasPrefix(r.Source, srcOwn):
 		return "R"
-	case strings.HasPrefix(r.Source, "C301"), strings.HasPrefix(r.Source, "CPX"), strings.HasPrefix(r.Source, "LAB"):
+	case r.Source == srcIK, r.Source == srcKVNR, strings.HasPrefix(r.Source, "C301"), strings.HasPrefix(r.Source, "CPX"), strings.HasPrefix(r.Source, "LAB"):
 		return "S2"
 	}
 	return "S1"
@@ -54,6 +54,7 @@ const (
 	srcTA    = "Anlage 4 ch. 5; TA text on UNB 0020"
 	srcFKT   = "13. Fortschreibung, Segment FKT"
 	srcIK    = "ARGE IK, Rundschreiben 04/2013"
+	srcKVNR  = "DEWIKI, HL7"
 	srcOrder = "GGT 2"
 	srcOwn   = "own plausibility check"
 	srcRow   = "row of the table" // each row of data/messages or data/lists names its own
@@ -164,12 +165,12 @@ func Rules() []Rule {
 		{"G3-003", 3, Error, "kein gültiger Monat JJMM: %s", "no valid month JJMM: %s", srcRow},
 		{"G3-004", 3, Warning, "IK mit falscher Prüfziffer: %s", "IK with a wrong check digit: %s", srcIK},
 		{"G3-005", 3, Warning, "IK ist ein Platzhalter: %s", "IK is a placeholder: %s", srcIK},
-		{"G3-006", 3, Warning, "Krankenversichertennummer hat keine bekannte Form", "Krankenversichertennummer has no known form", srcOwn},
-		{"G3-007", 3, Warning, "Krankenversichertennummer hat eine falsche Prüfziffer", "Krankenversichertennummer has a wrong check digit", srcOwn},
+		{"G3-006", 3, Warning, "Krankenversichertennummer hat keine bekannte Form", "Krankenversichertennummer has no known form", srcKVNR},
+		{"G3-007", 3, Warning, "Krankenversichertennummer hat eine falsche Prüfziffer", "Krankenversichertennummer has a wrong check digit", srcKVNR},
 		{"G3-008", 3, Warning, "Diagnose hat nicht die Form eines ICD-Schlüssels: %s", "diagnosis has not the form of an ICD code: %s", srcOwn},
 		{"G3-010", 3, Error, "Version %s galt am Aufnahmetag noch nicht", "version %s was not yet in force on the day of admission", srcRow + " (versions)"},
 		{"G3-011", 3, Error, "Version %s galt am Aufnahmetag nicht mehr", "version %s was no longer in force on the day of admission", srcRow + " (versions)"},
-		{"G3-012", 3, Warning, "Rechnungsbetrag ist nicht die Summe der Entgelte abzüglich der Zuzahlung", "amount of the invoice is not the sum of the Entgelte minus the Zuzahlung", srcOwn},
+		{"G3-012", 3, Warning, "Rechnungsbetrag ist nicht die Summe der Entgelte abzüglich der Zuzahlung", "amount of the invoice is not the sum of the Entgelte minus the Zuzahlung", "C301"},
 		{"G3-013", 3, Warning, "Rechnungsart 1x gibt es nur als 14", "Rechnungsart 1x exists as 14 only", "C301"},
 		{"G3-014", 3, Warning, "Rechnungsart 2x gibt es nur als 22", "Rechnungsart 2x exists as 22 only", "C301"},
 		{"G3-015", 3, Warning, "Rechnungsart 5x gibt es nicht mit x von 4 bis 8", "Rechnungsart 5x does not exist with x from 4 to 8", "C301"},
