@@ -45,7 +45,7 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 	| awk '/^Fuzz/ {target[n++] = $$1} /^ok/ {while (i < n) print $$2, target[i++]; i = n = 0}' \
 	| while read -r package target; do \
 		echo "$$package $$target"; \
-		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x "$$package" </dev/null; \
 	done
 
 demo: ## one night between a hospital and an Annahmestelle, on this machine

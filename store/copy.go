@@ -20,6 +20,7 @@ var copied = [...]struct{ name, order string }{
 	{"interchange_counter", "sender, recipient, mode"},
 	{"fetched", "partner, name, size, modified"},
 	{"partner_stop", "partner"},
+	{"notice", "subject, stage"},
 }
 
 // A Table tells what of one table was copied.

@@ -82,8 +82,9 @@ func story(t *testing.T, l *store.Ledger) string {
 	}
 	stops, err := l.Stopped(t.Context())
 	fetched, err2 := l.FetchedFrom(t.Context(), "kasse")
-	if err := errors.Join(err, err2); err != nil {
+	notices, err3 := l.Notices(t.Context())
+	if err := errors.Join(err, err2, err3); err != nil {
 		t.Fatal(err)
 	}
-	return text + fmt.Sprintf("%+v\n%+v", stops, fetched)
+	return text + fmt.Sprintf("%+v\n%+v\n%+v", stops, fetched, notices)
 }

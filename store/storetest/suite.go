@@ -75,6 +75,9 @@ func Take(t *testing.T, l *store.Ledger, n int) exchange.Delivery { return take(
 func History(t *testing.T, l *store.Ledger) {
 	t.Helper()
 	in := take(t, l, file(1))
+	if _, err := l.Notice(t.Context(), exchange.Notice{Subject: "own 260500005 0a1001", Stage: 30, At: noon, Text: "ends soon"}); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := l.Apply(t.Context(), exchange.Move{ID: in.ID, From: exchange.Taken, By: exchange.Noted, At: noon, Drafts: []exchange.Delivery{{
 		Intake: "a1", Direction: exchange.Out, Kind: exchange.Answer, TakenAt: noon, Draft: []byte{0, 0xff}}}}); err != nil {
 		t.Fatal(err)
