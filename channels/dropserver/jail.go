@@ -315,7 +315,11 @@ func (j *jail) setstat(r *sftp.Request) error {
 	if !r.AttrFlags().Size {
 		return nil
 	}
-	size := int64(r.Attributes().Size)
+	asked := r.Attributes()
+	if asked == nil { // it says that there is a size, and ends
+		return sftp.ErrSSHFxBadMessage
+	}
+	size := int64(asked.Size)
 	switch p, err = a.file(r.Filepath, a.In); {
 	case err != nil:
 	case size < 0:
