@@ -3,13 +3,18 @@ package sftp_test
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	pkgsftp "github.com/pkg/sftp"
+	"golang.org/x/crypto/ssh"
 
 	"gateway301/channels"
 	"gateway301/channels/channeltest"
@@ -150,7 +155,7 @@ func BenchmarkSmallFiles(b *testing.B) {
 				b.Fatal(err)
 			}
 			for b.Loop() {
-				putMany(b, c, files, content)
+				putMany(b, c, files, content, 16)
 				clean()
 			}
 			b.ReportMetric(files*float64(b.N)/b.Elapsed().Seconds(), "files/s")
@@ -166,10 +171,10 @@ func BenchmarkSmallFiles(b *testing.B) {
 	}
 }
 
-func putMany(b *testing.B, c *sftp.Channel, files int, content []byte) {
+func putMany(b *testing.B, c *sftp.Channel, files int, content []byte, atOnce int) {
 	var all sync.WaitGroup
 	next := make(chan int)
-	for range 16 {
+	for range atOnce {
 		all.Go(func() {
 			for i := range next {
 				_, err := c.Put(b.Context(), fmt.Sprint(i), bytes.NewReader(content), int64(len(content)), channels.PutOptions{})
@@ -184,4 +189,157 @@ func putMany(b *testing.B, c *sftp.Channel, files int, content []byte) {
 	}
 	close(next)
 	all.Wait()
+}
+
+// BenchmarkTable is the comparison with OpenSSH's client and with the library's
+// own defaults, by turns in one run, the best of each. With -short it takes less
+// of everything.
+func BenchmarkTable(b *testing.B) {
+	turns, big, slow, small := 3, int64(1<<30), int64(64<<20), 2000
+	if testing.Short() {
+		turns, big, slow, small = 2, 256<<20, 4<<20, 200
+	}
+	server := channeltest.StartSSHD(b)
+	in, out := filepath.Join(server.Root, "in"), filepath.Join(server.Root, "out")
+	report, err := sftp.Probe(b.Context(), settings(server))
+	if err != nil {
+		b.Fatal(err)
+	}
+	source := filepath.Join(b.TempDir(), "source")
+	for _, place := range []string{source, filepath.Join(out, name)} {
+		if err := exec.Command("dd", "if=/dev/zero", "of="+place, "bs=1M", fmt.Sprint("count=", big>>20), "status=none").Run(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	batch := filepath.Join(b.TempDir(), "batch")
+	content := channeltest.Content(1, 20_000)
+	if err := os.Mkdir(batch, 0o700); err != nil {
+		b.Fatal(err)
+	}
+	for i := range small {
+		if err := os.WriteFile(filepath.Join(batch, fmt.Sprint(i)), content, 0o600); err != nil {
+			b.Fatal(err)
+		}
+	}
+	line, err := relay.Listen(server.Address)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer line.Close()
+	ours := func(address string, connections int) *sftp.Channel {
+		set := settings(server)
+		report.Profile.Apply(&set)
+		set.Address, set.NoSync = address, true // OpenSSH's client does not sync either
+		set.Connections, set.Parallel = connections, 16*connections
+		return open(b, set)
+	}
+	up := func(c *sftp.Channel, size int64) func() {
+		return func() {
+			f, err := os.Open(source)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer f.Close()
+			if _, err := c.Put(b.Context(), name, f, size, channels.PutOptions{}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	down := func(c *sftp.Channel) func() {
+		return func() {
+			f, err := os.Create(filepath.Join(b.TempDir(), "target"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer f.Close()
+			if _, err := c.Get(b.Context(), channels.Incoming, name, f); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	clean := func() {
+		os.RemoveAll(in)
+		os.Mkdir(in, 0o700)
+	}
+	best := func(turns int, rows ...func()) []float64 {
+		least := make([]float64, len(rows))
+		for range turns {
+			for i, row := range rows {
+				start := time.Now()
+				row()
+				if took := time.Since(start).Seconds(); least[i] == 0 || took < least[i] {
+					least[i] = took
+				}
+				clean()
+			}
+		}
+		return least
+	}
+	var table strings.Builder
+	row := func(what, ours, peer string, ratio, want float64) {
+		fmt.Fprintf(&table, "%-52s %14s %14s %7.2f  (%.2f)\n", what, ours, peer, ratio, want)
+		b.ReportMetric(ratio, strings.ReplaceAll(what, " ", "_"))
+	}
+	rate := func(size int64, seconds float64) string { return fmt.Sprintf("%.0f MiB/s", float64(size>>20)/seconds) }
+
+	direct, openssh := ours(server.Address, 1), opensshClient(b, server, server.Address)
+	t := best(turns, up(direct, big), func() { openssh("put " + source + " in/" + name + "\n") })
+	row(fmt.Sprintf("%d MiB up", big>>20), rate(big, t[0]), rate(big, t[1]), t[1]/t[0], 0.95)
+	t = best(turns, down(direct), func() { openssh("get out/" + name + " " + filepath.Join(b.TempDir(), "t") + "\n") })
+	row(fmt.Sprintf("%d MiB down", big>>20), rate(big, t[0]), rate(big, t[1]), t[1]/t[0], 0.95)
+
+	many := ours(server.Address, 4)
+	t = best(turns, func() { putMany(b, many, small, content, 64) }, func() { openssh("put -r " + batch + " in\n") })
+	each := func(seconds float64) string { return fmt.Sprintf("%.0f/s", float64(small)/seconds) }
+	row(fmt.Sprintf("%d files of 20 KB, safe, against put -r", small), each(t[0]), each(t[1]), t[1]/t[0], 1.3)
+
+	line.SetLatency(10 * time.Millisecond)
+	far, farOpenSSH := ours(line.Address(), 4), opensshClient(b, server, line.Address())
+	t = best(2, func() { putMany(b, far, small, content, 64) })
+	peer := best(1, func() { farOpenSSH("put -r " + batch + " in\n") })
+	row("the same at 20 ms", each(t[0]), each(peer[0]), peer[0]/t[0], 25)
+
+	t = best(2, up(ours(line.Address(), 1), slow))
+	peer = best(1, func() { putByLibrary(b, server, line.Address(), source, slow) })
+	row(fmt.Sprintf("%d MiB up at 20 ms, against pkg/sftp's defaults", slow>>20), rate(slow, t[0]), rate(slow, peer[0]), peer[0]/t[0], 20)
+
+	line.SetBandwidth(40 << 20)
+	limited := ours(line.Address(), 1)
+	half := big / 4
+	t = best(1, up(limited, half), down(limited))
+	row(fmt.Sprintf("%d MiB up at 20 ms and 40 MiB/s", half>>20), rate(half, t[0]), "40 MiB/s", float64(half>>20)/t[0]/40, 0.8)
+	row(fmt.Sprintf("%d MiB down at 20 ms and 40 MiB/s", big>>20), rate(big, t[1]), "40 MiB/s", float64(big>>20)/t[1]/40, 0.8)
+	fmt.Printf("\n%-52s %14s %14s %7s  (wanted)\n%s\n", fmt.Sprintf("packets of %d KiB", report.Profile.MaxPacket>>10), "ours", "OpenSSH, other", "ratio", table.String())
+}
+
+// putByLibrary uploads as a program does that uses the library as it is.
+func putByLibrary(b *testing.B, server *channeltest.SSHD, address, source string, size int64) {
+	conn, err := ssh.Dial("tcp", address, &ssh.ClientConfig{
+		User: server.User, Auth: []ssh.AuthMethod{ssh.PublicKeys(server.Client.Signer)}, HostKeyCallback: ssh.FixedHostKey(server.HostKeys()[0]),
+		HostKeyAlgorithms: []string{ssh.KeyAlgoED25519},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close()
+	client, err := pkgsftp.NewClient(conn)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer client.Close()
+	f, err := os.Open(source)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	to, err := client.Create("in/" + name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := io.Copy(to, io.LimitReader(f, size)); err != nil {
+		b.Fatal(err)
+	}
+	if err := to.Close(); err != nil {
+		b.Fatal(err)
+	}
 }

@@ -130,9 +130,6 @@ func reason(c *cobra.Command, cfg *config.File, stops map[string]exchange.Stop, 
 	if (d.State == exchange.Sealed || d.State == exchange.Unknown) && d.Due.After(now) {
 		parts = append(parts, words(c, "nächster Versuch ", "next try ")+moment(d.Due, cfg.TimeZone))
 	}
-	if level, _, _ := strings.Cut(d.Proof, ":"); d.State == exchange.Delivered && d.Reason == "" {
-		parts = append(parts, words(c, "Nachweis", "proof"), level)
-	}
 	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
 	return strings.Join(parts, ": ")
 }
