@@ -103,3 +103,16 @@ func TestRememberedDays(t *testing.T) {
 		}
 	}
 }
+
+// A tag alone has no marks of its own.
+func TestTagWithoutValues(t *testing.T) {
+	o := thorough(t)
+	for _, body := range []string{"TXT'", "NAD'", "ENT'"} {
+		in := goodUNB + "UNH+00001+KOUB:16:000:00'FKT+10+01+109910000+260500005'" + strings.Repeat(body, 3) + "00000000''''''''''''''''''''''"
+		rep, err := Check(context.Background(), strings.NewReader(in), o)
+		want, err2 := measured(strings.NewReader(in), o)
+		if d := differ(rep, want); err != nil || err2 != nil || d != "" {
+			t.Error(body, d, err, err2)
+		}
+	}
+}

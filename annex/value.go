@@ -52,7 +52,7 @@ func (k *content) judge(s edifact.Segment, row *planRow) {
 	}
 	var l *mould
 	end := len(raw) - edifact.Padding
-	if end <= behindTag+64 && !k.released && !k.measure {
+	if end > behindTag && end <= behindTag+64 && !k.released && !k.measure {
 		word := s.Marks(behindTag)
 		if l = k.mouldOf(row, word); l.marks == word && l.fits(raw) {
 			k.recur(l, row, raw)
