@@ -171,10 +171,21 @@ func TestContentChangedOnTheWayIsNoticed(t *testing.T) {
 func TestEveryOperationFails(t *testing.T) {
 	t.Parallel()
 	content := channeltest.Content(1, 150_000)
-	ways := map[string]func(do func() error) error{
-		"refused":         func(func() error) error { return pkgsftp.ErrSSHFxFailure },
-		"reset before it": func(func() error) error { return errReset },
-		"reset after it":  func(do func() error) error { do(); return errReset },
+	ways := map[string]func(t *testing.T, op string, do func() error) error{
+		"refused":         func(*testing.T, string, func() error) error { return pkgsftp.ErrSSHFxFailure },
+		"reset before it": func(*testing.T, string, func() error) error { return errReset },
+		"reset after it":  func(_ *testing.T, _ string, do func() error) error { do(); return errReset },
+		"stalls": func(t *testing.T, _ string, _ func() error) error {
+			<-t.Context().Done()
+			return errReset
+		},
+		"answers wrongly": func(_ *testing.T, op string, _ func() error) error {
+			switch op {
+			case "open", "stat", "list", "read", "statvfs":
+				return os.ErrNotExist
+			}
+			return nil // it says so, and has done nothing
+		},
 	}
 	kinds := map[string]func(*sftp.Settings){
 		"suffix":   func(*sftp.Settings) {},
@@ -185,14 +196,22 @@ func TestEveryOperationFails(t *testing.T) {
 	for kind, change := range kinds {
 		for way, fail := range ways {
 			t.Run(kind+"/"+way, func(t *testing.T) {
+				if way == "answers wrongly" && kind != "hash" {
+					t.Skip("a lie about a write shows only in what is read back")
+				}
 				server := startOdd(t)
 				set := server.settings(t)
 				change(&set)
+				set.Timeouts.Stall = 5 * time.Second
+				if way == "stalls" {
+					set.Timeouts.Stall = 150 * time.Millisecond
+				}
 				for n := 1; ; n++ {
 					if failNth(t, server, set, content, n, fail) {
 						if n < 8 {
 							t.Errorf("only %d operations", n-1)
 						}
+						t.Logf("%d operations failed, one at a time", n-1)
 						return
 					}
 				}
@@ -202,7 +221,7 @@ func TestEveryOperationFails(t *testing.T) {
 }
 
 // failNth lets the n-th operation fail, tries again, and tells whether there was none.
-func failNth(t *testing.T, server *oddServer, set sftp.Settings, content []byte, n int, fail func(func() error) error) (none bool) {
+func failNth(t *testing.T, server *oddServer, set sftp.Settings, content []byte, n int, fail func(*testing.T, string, func() error) error) (none bool) {
 	t.Helper()
 	var mu sync.Mutex
 	count, failed := 0, ""
@@ -215,7 +234,7 @@ func failNth(t *testing.T, server *oddServer, set sftp.Settings, content []byte,
 		}
 		mu.Unlock()
 		if now {
-			return fail(do)
+			return fail(t, op, do)
 		}
 		return do()
 	})
