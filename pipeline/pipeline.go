@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -136,6 +137,7 @@ type Settings struct {
 	Now        func() time.Time // nil: time.Now
 	Workers    int              // checks, seals and openings at the same time; 0: 2
 	Started    func()           // called by Run after recovery; nil: nothing
+	After      *Pipeline        // whose work Run takes over, loop by loop, once Stop was called there; nil: none
 
 	Node     string        // this process, among those that share the ledger; empty: there is no other
 	Shared   bool          // other nodes may work on the same ledger: what one does at a time is done in turns
@@ -154,6 +156,8 @@ type Pipeline struct {
 	more       chan struct{} // something may be due for a free worker of the stations
 	stopping   chan struct{}
 	stopOnce   sync.Once
+	ended      map[string]chan struct{} // by name of a loop, see inSuccession
+	succeeded  atomic.Bool              // another pipeline goes on with our name
 }
 
 // New prepares a pipeline. Nothing happens before Run or Once.
@@ -178,6 +182,10 @@ func New(s Settings) *Pipeline {
 		if l := p.partners[r.Partner]; l != nil {
 			l.modes = append(l.modes, r.Mode)
 		}
+	}
+	p.ended = p.loopNames()
+	if s.After != nil {
+		s.After.succeeded.Store(true)
 	}
 	p.table = exchange.NewTable(s.Routes)
 	p.wakes = make([]chan struct{}, 2+len(p.partners)) // one for each loop of Run

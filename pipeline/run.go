@@ -44,6 +44,11 @@ func (p *Pipeline) Recover(ctx context.Context) error {
 	if err := p.holdPartnerless(ctx); err != nil {
 		return err
 	}
+	return p.liftStops(ctx)
+}
+
+// liftStops lets partners be called again whose credential changed.
+func (p *Pipeline) liftStops(ctx context.Context) error {
 	stops, err := p.Ledger.Stopped(ctx)
 	if err != nil {
 		return err
@@ -109,7 +114,7 @@ var farAway = time.Unix(1<<33, 0)
 // Run works until Stop is called or ctx ends. What was in hand is then in a
 // state that a restart resumes from.
 func (p *Pipeline) Run(ctx context.Context) error {
-	if err := p.Recover(ctx); err != nil {
+	if err := p.begin(ctx); err != nil {
 		return err
 	}
 	if p.Started != nil {
@@ -117,24 +122,28 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	}
 	loops := []loop{{"stations", p.stations}, {"settle", p.settle}}
 	for _, l := range p.partners {
-		loops = append(loops, loop{"send to " + l.Name, func(ctx context.Context) (int, error) { return p.send(ctx, l) }})
+		loops = append(loops, loop{sendLoop(l.Name), func(ctx context.Context) (int, error) { return p.send(ctx, l) }})
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	for i, l := range loops {
-		g.Go(func() error { return p.repeat(ctx, l, p.wakes[i]) })
+		g.Go(p.inSuccession(ctx, l.name, func() error { return p.repeat(ctx, l, p.wakes[i]) }))
 	}
 	for _, in := range p.Intakes {
-		g.Go(func() error { return p.watch(ctx, in) })
+		g.Go(p.inSuccession(ctx, intakeLoop(in.Name()), func() error { return p.watch(ctx, in) }))
 	}
 	if p.Endings != nil {
 		g.Go(func() error { return p.watchEndings(ctx) })
 	}
 	for _, l := range p.partners {
 		if l.Collects {
-			g.Go(func() error { return p.collecting(ctx, l) })
+			g.Go(p.inSuccession(ctx, collectLoop(l.Name), func() error { return p.collecting(ctx, l) }))
 		}
 	}
+	if p.After != nil {
+		g.Go(func() error { return p.adopt(ctx) })
+	}
 	err := g.Wait()
+	p.After = nil // its end was waited for; whoever succeeds us asks us alone
 	if errors.Is(err, context.Canceled) {
 		err = nil
 	}
@@ -143,7 +152,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 
 // abandon lets other nodes go on with what was ours, now that we have stopped.
 func (p *Pipeline) abandon(ctx context.Context) error {
-	if !p.Shared {
+	if !p.Shared || p.succeeded.Load() { // whoever succeeds us has our name
 		return nil
 	}
 	return p.Ledger.Abandon(context.WithoutCancel(ctx), p.Node)
