@@ -136,6 +136,7 @@ func TestFull(t *testing.T) {
 		"takeover":   f.Takeover == 30*time.Second,
 		"disk-floor": f.DiskFloor == 512<<20,
 		"include":    f.Include == in("partners.d"),
+		"reload":     !f.Reload && f.Unended == nil,
 
 		"identities":  len(f.Identities) == 2 && f.Identities[1].IK == "260500016" && f.Identities[1].Name == "Klinikum Süd",
 		"key":         nordKeys[0].Key.String() == "file:keys/nord.key.pem" && nordKeys[0].Password.String() == "env:GATEWAY_TEST_PASSWORD" && f.Identities[1].Keys[0].Key.String() == "credential:sued-key",

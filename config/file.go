@@ -14,10 +14,12 @@ import (
 // A File is a checked configuration: every default filled in, every path
 // absolute, every name resolved. doc.go describes the keys.
 type File struct {
-	Path       string // of the main YAML file, absolute
-	Include    string // folder of further YAML files; empty: none
-	Hash       string // SHA-256 over the text of all files, hex
-	Ledger     string // path of the SQLite file
+	Path       string   // of the main YAML file, absolute
+	Include    string   // folder of further YAML files; empty: none
+	Reload     bool     // the service takes up changed files by itself
+	Unended    []string // files without a line end at their end: were they saved completely?
+	Hash       string   // SHA-256 over the text of all files, hex
+	Ledger     string   // path of the SQLite file
 	Store      Store
 	DSN        Secret        // of the PostgreSQL database; zero with SQLite
 	Takeover   time.Duration // silence of a node after which others go on with its work

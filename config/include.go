@@ -270,6 +270,41 @@ func openToAll(info os.FileInfo, shown string) *Problem {
 		Message: fmt.Sprintf("may be written by everybody (mode %04o)", info.Mode().Perm()), Fix: "chmod o-w " + shown}
 }
 
+// Look tells whether the files of a configuration have changed, without reading them:
+// what it returns differs when a name, size, time or file does.
+func (f *File) Look() (string, error) {
+	var b strings.Builder
+	look := func(path string) error {
+		info, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		var inode uint64
+		if st, ok := info.Sys().(*syscall.Stat_t); ok {
+			inode = st.Ino
+		}
+		fmt.Fprintf(&b, "%s %d %d %d\n", path, info.Size(), info.ModTime().UnixNano(), inode)
+		return nil
+	}
+	err := look(f.Path)
+	if err != nil || f.Include == "" {
+		return b.String(), err
+	}
+	entries, err := os.ReadDir(f.Include)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range entries {
+		if ext := filepath.Ext(e.Name()); ext != ".yaml" && ext != ".yml" || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		if err := look(filepath.Join(f.Include, e.Name())); err != nil {
+			return "", err
+		}
+	}
+	return b.String(), nil
+}
+
 // hash names the text of all files, in order.
 func (r *reader) hash() string {
 	sum := sha256.New()

@@ -53,6 +53,11 @@ func Parse(path string, data []byte) (*File, Problems, error) {
 	r.root = main.root
 	r.include()
 	f := r.read()
+	for _, s := range r.sources {
+		if len(s.data) > 0 && s.data[len(s.data)-1] != '\n' && s.data[len(s.data)-1] != '\r' {
+			f.Unended = append(f.Unended, s.name)
+		}
+	}
 	f.Path, f.Hash = filepath.Join(r.dir, filepath.Base(path)), r.hash()
 	r.check(f)
 	r.problems.sort()
@@ -111,6 +116,7 @@ func (r *reader) read() *File {
 		DiskFloor: top.size("disk-floor", defaultFloor, 0),
 		Transfers: top.transfers(),
 		Include:   top.location("include", ""),
+		Reload:    top.choice("reload", "on-change", "on-change", "by-hand") == "on-change",
 	}
 	top.missing("identities", "the gateway needs an IK of its own, with key and certificate")
 	top.rows("identities", func(s *section) { f.Identities = append(f.Identities, s.identity()) })

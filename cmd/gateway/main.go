@@ -20,14 +20,15 @@ import (
 
 // Exit codes.
 const (
-	exitDone     = 0
-	exitFailed   = 1
-	exitUsage    = 2
-	exitConfig   = 3
-	exitNotFound = 4
-	exitPartly   = 6
-	exitFindings = 7
-	exitLocked   = 9
+	exitDone      = 0
+	exitFailed    = 1
+	exitUsage     = 2
+	exitConfig    = 3
+	exitNotFound  = 4
+	exitNoService = 5
+	exitPartly    = 6
+	exitFindings  = 7
+	exitLocked    = 9
 )
 
 // version is set by the linker.
@@ -76,6 +77,7 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(
 		newDemoCommand(), newRunCommand(), newCheckCommand(), newShowCommand(),
 		newQueueCommand(), newTraceCommand(), newConfigCommand(), newPartnerCommand(), newRouteCommand(), newStoreCommand(),
+		newReloadCommand(), newStatusCommand(),
 		newExplainCommand(), newAufCommand(), newIKCommand(), newRulesCommand(), newSampleCommand(),
 		newSealCommand(), newOpenCommand(), newInspectCommand(), newKeyCommand(), newTrustlistCommand(), newSimulateCommand(),
 		&cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs,
@@ -135,6 +137,8 @@ func exitCode(err error) int {
 		return exitConfig
 	case errors.Is(err, exchange.ErrNotFound), errors.Is(err, store.ErrNoLedger):
 		return exitNotFound
+	case errors.Is(err, errNoService):
+		return exitNoService
 	case errors.Is(err, store.ErrLocked):
 		return exitLocked
 	case errors.Is(err, syscall.EPIPE): // the reader of a pipe has seen enough

@@ -61,7 +61,7 @@ func serve(ctx context.Context, file string, once bool, errOut io.Writer) error 
 		return err
 	}
 	defer g.close()
-	defer signals(g.pipeline.Stop, cancel)()
+	defer signals(g.stop, cancel)()
 	if err := g.clean(ctx); err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (g *gateway) run(ctx context.Context) error {
 		return err
 	}
 	g.pipeline.Started = func() {
-		line := g.log.Info().Str("version", version).Int("outboxes", len(g.file.Outboxes)).Int("partners", len(g.file.Partners))
+		line := g.log.Info().Str("version", version).Str("config", shortHash(g.file)).Int("outboxes", len(g.file.Outboxes)).Int("partners", len(g.file.Partners))
 		if listener != nil {
 			line = line.Str("listen", address(listener))
 		}
@@ -116,12 +116,13 @@ func (g *gateway) run(ctx context.Context) error {
 		group.Go(func() error { return ignoreCancel(g.server.Serve(work, listener)) })
 	}
 	group.Go(func() error { return ignoreCancel(g.watchdog(work)) })
-	group.Go(func() error { return ignoreCancel(g.ledger.Watch(work, g.pipeline.Wake)) })
-	group.Go(func() error {
-		defer done()
-		defer notify(daemon.SdNotifyStopping)
-		return g.pipeline.Run(work)
+	group.Go(func() error { return ignoreCancel(g.ledger.Watch(work, g.wake)) })
+	g.start(work, group, g.pipeline, func() {
+		notify(daemon.SdNotifyStopping)
+		done()
 	})
+	group.Go(func() error { return ignoreCancel(g.watchConfig(work)) })
+	group.Go(func() error { return ignoreCancel(g.control(work)) })
 	return group.Wait()
 }
 

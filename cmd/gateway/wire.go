@@ -31,6 +31,7 @@ type gateway struct {
 	pipeline *pipeline.Pipeline
 	server   *dropserver.Server // nil: none
 	log      zerolog.Logger
+	reloads
 }
 
 // load reads a configuration and prints its problems. Those that a ledger with
@@ -126,6 +127,17 @@ func assemble(ctx context.Context, file *config.File, log zerolog.Logger) (*gate
 		return nil, errors.Join(err, g.ledger.Close())
 	}
 	g.server = p.server
+	s, err := g.settings(file, p)
+	if err != nil {
+		return nil, errors.Join(err, g.close())
+	}
+	g.pipeline = pipeline.New(s)
+	return g, nil
+}
+
+// settings are those of a pipeline for a configuration, on the ledger and spool at hand.
+func (g *gateway) settings(file *config.File, p parts) (pipeline.Settings, error) {
+	log := g.log
 	s := pipeline.Settings{
 		Ledger: g.ledger, Spool: g.spool, Keys: p.ring, Endings: p.ring.endings(file), Outboxes: map[string]pipeline.Outbox{},
 		Partners: p.partners, Routes: file.Routes, Mandates: file.SpeaksFor,
@@ -144,15 +156,14 @@ func assemble(ctx context.Context, file *config.File, log zerolog.Logger) (*gate
 	}
 	warnOfShares(file, log)
 	for _, box := range file.Outboxes {
-		in, err := newIntake(g, box, ledger)
+		in, err := newIntake(g, file, box, ledger)
 		if err != nil {
-			return nil, errors.Join(err, g.close())
+			return s, err
 		}
 		s.Intakes = append(s.Intakes, in)
 		s.Outboxes[box.Name] = pipeline.Outbox{Owner: box.Owner, Physical: box.Physical}
 	}
-	g.pipeline = pipeline.New(s)
-	return g, nil
+	return s, nil
 }
 
 func (g *gateway) close() error {
@@ -274,7 +285,7 @@ func (t turns) Take(ctx context.Context, d exchange.Delivery, by exchange.Happen
 	return t.TakeInTurn(ctx, exchange.Turn{Name: pipeline.IntakeTurn(d.Account), Node: t.node}, d, by, text)
 }
 
-func newIntake(g *gateway, box config.Outbox, ledger intake.Ledger) (*intake.Intake, error) {
+func newIntake(g *gateway, file *config.File, box config.Outbox, ledger intake.Ledger) (*intake.Intake, error) {
 	watch := folder.Watch{Share: box.Share}
 	kind, network, _ := folder.Network(box.Path) // one that is not there yet will be ours
 	if network {
@@ -285,7 +296,7 @@ func newIntake(g *gateway, box config.Outbox, ledger intake.Ledger) (*intake.Int
 		Right: func() error { return watch.Check(box.Path) }, Polled: network || box.Share,
 		Name: box.Name, Path: box.Path, Owner: box.Owner, Physical: box.Physical, Mode: box.Mode,
 		Marker: box.Marker, Looks: box.Looks, Every: box.Every, MaxSize: box.MaxSize,
-		Ignore: box.Ignore, Quarantine: box.Quarantine, Floor: g.file.DiskFloor,
+		Ignore: box.Ignore, Quarantine: box.Quarantine, Floor: file.DiskFloor,
 	}, g.spool, ledger, g.log)
 }
 
