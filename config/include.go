@@ -316,3 +316,23 @@ func (r *reader) hash() string {
 	}
 	return hex.EncodeToString(sum.Sum(nil))
 }
+
+// Include gives the folder of the main file at path and, absolute, the folder that it
+// includes (empty: none), also while the configuration cannot be used yet.
+func Include(path string) (base, folder string, err error) {
+	data, _, err := readWhole(path)
+	if err != nil {
+		return "", "", err
+	}
+	r, err := newReader(path)
+	if err != nil {
+		return "", "", err
+	}
+	if r.add(path, data).root == nil {
+		return "", "", r.problems.Err()
+	}
+	if n := valueOf(r.sources[0].root, "include"); n != nil && n.Kind == yaml.ScalarNode && n.Value != "" {
+		folder = r.abs(n.Value)
+	}
+	return r.dir, folder, nil
+}

@@ -77,6 +77,9 @@ func (s *section) name(key string) string {
 	return v
 }
 
+// IsName reports whether v may name a partner, outbox or account.
+func IsName(v string) bool { return isName(v) }
+
 func isName(v string) bool {
 	for i, c := range v {
 		switch {

@@ -364,7 +364,7 @@ func answerBy(cfg *config.File, d exchange.Delivery, now time.Time) time.Time {
 
 func newPartnerCommand() *cobra.Command {
 	var file string
-	c := &cobra.Command{Use: "partner", Short: "Probe a partner's server, and let a stopped partner be called again", RunE: group}
+	c := &cobra.Command{Use: "partner", Short: "Add, list, show and probe partners, and let a stopped one be called again", RunE: group}
 	resume := &cobra.Command{Use: "resume NAME", Short: "Call a partner again that a failed login or an unknown host key has stopped", Args: cobra.ExactArgs(1)}
 	configFlag(resume, &file)
 	resume.RunE = func(c *cobra.Command, args []string) error {
@@ -387,6 +387,6 @@ func newPartnerCommand() *cobra.Command {
 		fmt.Fprintf(c.ErrOrStderr(), words(c, "Partner %s wird wieder angerufen\n", "partner %s is called again\n"), args[0])
 		return nil
 	}
-	c.AddCommand(newProbeCommand(), resume)
+	c.AddCommand(newPartnerAddCommand(), newPartnerListCommand(), newPartnerShowCommand(), newProbeCommand(), resume)
 	return c
 }
