@@ -73,7 +73,6 @@ func newRootCommand() *cobra.Command {
 		return nil
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		newDemoCommand(), newRunCommand(), newCheckCommand(), newShowCommand(),
 		newQueueCommand(), newTraceCommand(), newConfigCommand(), newPartnerCommand(), newRouteCommand(), newStoreCommand(),
@@ -86,6 +85,7 @@ func newRootCommand() *cobra.Command {
 				return err
 			}},
 	)
+	complete(root)
 	for _, c := range root.Commands() {
 		checkArgs(c)
 	}
