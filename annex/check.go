@@ -63,7 +63,8 @@ type CheckOptions struct {
 type Effect uint8
 
 // The effects. Only a fault inside a message refuses no more than the message; one
-// of the envelope always refuses the file.
+// of the envelope always refuses the file. Where a rule of the envelope is lowered by
+// Severities, a refused message refuses the file, since no copy can be made of the rest.
 const (
 	DefaultEffect  Effect = iota // those of stage 1 refuse the file, later ones their message
 	RefusesFile                  // the file as a whole
@@ -156,6 +157,7 @@ type checker struct {
 	proc    *Procedure // as in the options, or that of § 301
 
 	fileError bool  // an error that rejects the whole file
+	uncut     bool  // a fault of the envelope, however grave: no copy can leave a message out
 	framing   bool  // what is reported now is a fault of the envelope, not of the message
 	refused   int64 // messages refused in all
 	lost      bool  // a segment of the envelope is missing, so the count in UNZ is not judged
@@ -239,6 +241,7 @@ func (c *checker) bodies() (n int) {
 func (c *checker) look(step *edifact.Step) {
 	c.framing = true
 	c.envelope(step)
+	c.uncut = c.uncut || slices.ContainsFunc(c.faults, whole)
 	c.framing, c.faults = false, c.faults[:0]
 	c.rep.Segments++
 	c.step(step)
@@ -977,7 +980,7 @@ func (c *checker) settle(err error) {
 	c.rep.Size = c.in.n
 	c.rep.NotChecked = c.notGiven()
 	switch {
-	case err != nil, c.fileError, c.refused > int64(len(c.rep.Refused)):
+	case err != nil, c.fileError, c.refused > int64(len(c.rep.Refused)), c.uncut && c.refused > 0:
 		c.rep.Verdict, c.rep.Refused = Rejected, nil
 	case c.refused == 0:
 		c.rep.Verdict = Accepted

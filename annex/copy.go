@@ -18,13 +18,14 @@ var ErrAllRefused = errors.New("every message is refused")
 // had. kept is how many messages were copied. References of UNH stay as they are,
 // so that they have gaps.
 //
-// Only a file without a fault in its envelope can be copied: anything else is an
-// error, and so is [ErrAllRefused]; dst is then to be thrown away.
+// Only a file without a fault in its envelope can be copied, but for gaps in its
+// references: anything else is an error, and so is [ErrAllRefused]; dst is then to
+// be thrown away.
 func CopyWithout(dst io.Writer, src io.Reader, refused func(message int64) bool) (kept int64, err error) {
 	var fault *edifact.EnvelopeError
 	t := tape{dst: dst, on: true}
 	w := edifact.NewWalker(io.TeeReader(src, &t.seen), edifact.Options{}, func(e *edifact.EnvelopeError) {
-		if fault == nil {
+		if fault == nil && whole(e) {
 			fault = e
 		}
 	})
@@ -59,6 +60,12 @@ func CopyWithout(dst io.Writer, src io.Reader, refused func(message int64) bool)
 			return kept, err
 		}
 	}
+}
+
+// whole reports whether a fault of the envelope keeps messages from being left out
+// of a copy. A reference that is not the next one does not.
+func whole(e *edifact.EnvelopeError) bool {
+	return e.Fault != edifact.FaultUNHReferenceGap && e.Fault != edifact.FaultDuplicateReference
 }
 
 // A tape holds what was read and is still to be copied or left out.

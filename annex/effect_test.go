@@ -1,6 +1,7 @@
 package annex
 
 import (
+	"io"
 	"strings"
 	"testing"
 )
@@ -53,6 +54,34 @@ func TestEffects(t *testing.T) {
 			(len(rep.Refused) == 1) != (c.refused != 0) || c.refused != 0 && !rep.Refuses(c.refused) {
 			t.Errorf("%s: %s, %d errors, refused %+v, found %q", c.name, rep.Verdict, rep.Errors, rep.Refused, found)
 		}
+	}
+}
+
+// A lowered fault of the envelope refuses nothing by itself; but a file that has one
+// cannot be copied without a message, so that a refused message refuses it all.
+func TestLoweredEnvelope(t *testing.T) {
+	o := thorough(t)
+	o.Severities = map[string]Severity{"G1-002": Warning}
+	whole := edit(three(bodyAUFN), "+00002'UNH", "+00009'UNH")
+	if rep, found := check(t, whole, o); rep.Verdict != Accepted || !strings.HasPrefix(strings.Join(found, " "), "G1-002@") {
+		t.Errorf("%s %q", rep.Verdict, found)
+	}
+	rep, found := check(t, strings.Replace(whole, "AUF+20261120+1120+", "AUF+20261120+2520+", 1), o)
+	if rep.Verdict != Rejected || rep.Refused != nil || rep.Errors != 1 {
+		t.Errorf("%s %q", rep.Verdict, found)
+	}
+	if _, err := CopyWithout(io.Discard, strings.NewReader(whole), func(n int64) bool { return n == 1 }); err == nil {
+		t.Error("the copy was made after all, so that the rest need not be refused")
+	}
+	// A gap in the references of UNH is in no copy's way.
+	o.Severities = map[string]Severity{"10060": Warning}
+	gap := strings.NewReplacer("UNH+00003", "UNH+00004", "+00003'UNZ", "+00004'UNZ", "AUF+20261120+1120+", "AUF+20261120+2520+").Replace(three(edit(bodyAUFN, "+20261120+1120+", "+20261120+1121+")))
+	rep, found = check(t, gap, o)
+	if rep.Verdict != Partly || !rep.Refuses(1) || !rep.Refuses(3) || rep.Refuses(2) {
+		t.Errorf("%s %q %+v", rep.Verdict, found, rep.Refused)
+	}
+	if kept, err := CopyWithout(io.Discard, strings.NewReader(gap), rep.Refuses); err != nil || kept != 1 {
+		t.Errorf("%d kept, %v", kept, err)
 	}
 }
 

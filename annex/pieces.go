@@ -382,6 +382,7 @@ func (c *checker) takeOver(p *part, size int) bool {
 	r.Warnings += p.rep.Warnings
 	c.refused += p.refused
 	c.fileError = c.fileError || p.fileError
+	c.uncut = c.uncut || p.uncut
 	c.expected = p.expected
 	return true
 }

@@ -12,7 +12,7 @@ type State string
 // States of an outbound delivery.
 const (
 	Taken       State = "taken"       // in the spool; check and route are due
-	Drafted     State = "drafted"     // an answer of ours whose text is decided but not yet written
+	Drafted     State = "drafted"     // a file of ours that is decided but not yet written: an answer, or the good messages of a file
 	Routed      State = "routed"      // partner and keys are known; sealing is due
 	Sealed      State = "sealed"      // sealed bytes in the spool; sending is due, or waits for window or retry
 	Sending     State = "sending"     // an attempt is under way
@@ -81,8 +81,8 @@ type Happening string
 const (
 	TookOver     Happening = "took over"    // intake or collector stored it
 	Arrived      Happening = "arrived"      // the collector stored it
-	Drafting     Happening = "drafted"      // an answer of ours was decided
-	Written      Happening = "written"      // that answer's file stands in the spool
+	Drafting     Happening = "drafted"      // a file that we write was decided
+	Written      Happening = "written"      // that file stands in the spool
 	RouteFound   Happening = "routed"       // checked and routed
 	WasSealed    Happening = "sealed"       // signed and encrypted
 	Outdated     Happening = "outdated"     // a key it was sealed with ended, was revoked or replaced; it is sealed anew
@@ -101,7 +101,7 @@ const (
 	AnswerLate   Happening = "overdue"      // no answer within the period
 	Holding      Happening = "held"         // an operator must decide
 	Released     Happening = "released"     // an operator lets it go on from the start
-	Redrafted    Happening = "drafted anew" // an operator lets an answer of ours be written again
+	Redrafted    Happening = "drafted anew" // an operator lets a file that we write be written again
 	Reopened     Happening = "reopened"     // an operator lets an inbound delivery be opened again
 	Vouched      Happening = "vouched for"  // an operator has evidence that the partner has it
 	Resumed      Happening = "resumed"      // an operator lets it go on; its number is allotted, so looking comes first

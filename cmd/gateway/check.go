@@ -228,6 +228,16 @@ func knownPartners(file *config.File) *annex.Partners {
 	return p
 }
 
+// knownReceiving is knownPartners for files that come in: no IK but ours accepts
+// data here, however well it is known.
+func knownReceiving(file *config.File) *annex.Partners {
+	p := knownPartners(file)
+	for _, i := range file.Identities {
+		p.Accepting = append(p.Accepting, i.IK)
+	}
+	return p
+}
+
 // parseMoment reads a local time, with or without its zone.
 func parseMoment(s string, zone *time.Location) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, s); err == nil {

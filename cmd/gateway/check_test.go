@@ -8,8 +8,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"gateway301/annex"
+	"gateway301/config"
+	"gateway301/exchange"
 	"gateway301/sample"
 )
 
@@ -230,4 +233,38 @@ func TestCheckTellsAll(t *testing.T) {
 			t.Errorf("%s: %d %s", refusal.Code, code, out)
 		}
 	}
+}
+
+// A file that names a partner of ours as its recipient is not for us, though the
+// partner is known (10043); one from nobody we know is refused by its sender (10041).
+func TestKnownReceiving(t *testing.T) {
+	file := &config.File{Identities: []config.Identity{{IK: "109910000"}}}
+	for _, ik := range []string{"260500005", "260500016"} {
+		file.Partners = append(file.Partners, config.Partner{Partner: exchange.Partner{IK: ik}})
+	}
+	for _, c := range []struct{ from, to, code string }{
+		{"260500005", "109910000", ""},
+		{"260500005", "260500016", "10043"},
+		{"260500005", "260500027", "10042"},
+		{"260500027", "109910000", "10041"},
+	} {
+		content, err := sample.File(sample.FileOptions{Type: "AUFN", Sender: c.from, Recipient: c.to, Reference: 1, Messages: 1, Created: time.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rep, err := annex.Check(t.Context(), bytes.NewReader(content), annex.CheckOptions{Partners: knownReceiving(file)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if code := strings.Join(codesOf(rep), " "); code != c.code {
+			t.Errorf("from %s to %s: %q, want %q", c.from, c.to, code, c.code)
+		}
+	}
+}
+
+func codesOf(rep annex.Report) (codes []string) {
+	for _, f := range rep.Findings {
+		codes = append(codes, f.Code)
+	}
+	return codes
 }

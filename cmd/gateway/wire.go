@@ -142,15 +142,12 @@ func (g *gateway) settings(file *config.File, p parts) (pipeline.Settings, error
 		Ledger: g.ledger, Spool: g.spool, Keys: p.ring, Endings: p.ring.endings(file), Outboxes: map[string]pipeline.Outbox{},
 		Partners: p.partners, Routes: file.Routes, Mandates: file.SpeaksFor,
 		Checks: p.checks, Tables: p.tables, Location: file.TimeZone, Log: log,
-		Known: knownPartners(file), Shared: file.Shared(), LeaseFor: file.Takeover,
+		Known: knownReceiving(file), Shared: file.Shared(), LeaseFor: file.Takeover,
 	}
 	if s.Shared {
 		s.Node = nodeName()
 	}
 	ledger := turns{g.ledger, s.Shared, s.Node}
-	for _, id := range file.Identities { // no other IK accepts data here
-		s.Known.Accepting = append(s.Known.Accepting, id.IK)
-	}
 	for _, id := range file.Identities {
 		s.Identities = append(s.Identities, pipeline.Identity{IK: id.IK, Inbox: id.Inbox})
 	}
