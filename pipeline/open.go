@@ -251,7 +251,7 @@ func (o *opening) settle(ctx context.Context) error {
 	}
 	defer plain.Close()
 	l := o.p.partners[o.d.Account]
-	receipts, err := acks.Read(plain, acks.Codes{Accepted: l.AcceptCodes, Hint: l.HintCodes})
+	receipts, err := acks.Read(annex.InI1(plain, o.auf.Zeichensatz), acks.Codes{Accepted: l.AcceptCodes, Hint: l.HintCodes})
 	if err != nil {
 		return err
 	}
