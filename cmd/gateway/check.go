@@ -25,7 +25,7 @@ import (
 type checkFlags struct {
 	stage, last                                     int
 	version, auf, config, partners, now, tables, vf string
-	hook                                            string
+	hook, partner                                   string
 	json                                            bool
 }
 
@@ -46,6 +46,7 @@ a file has an error.`,
 	flags.StringVar(&f.version, "version-date", "", "day by which versions, tables and codes are judged, JJJJ-MM-TT (default the day of admission)")
 	flags.StringVar(&f.auf, "auf", "", "the Auftragsdatei of the file")
 	flags.StringVarP(&f.config, "config", "c", "", "configuration file: known partners, tables and checks of stage 4")
+	flags.StringVar(&f.partner, "partner", "", "with -c: judge as the row of this partner says, by its severities and procedure")
 	flags.StringVar(&f.partners, "partners", "", "YAML file with the IKs of known senders, recipients, accepting and physical")
 	flags.IntVar(&f.last, "last-reference", 0, "UNB reference of the file before from this sender")
 	flags.StringVar(&f.now, "now", "", "time of processing, JJJJ-MM-TTThh:mm (default now)")
@@ -177,8 +178,12 @@ func (f *checkFlags) options() (annex.CheckOptions, error) {
 	return o, err
 }
 
-// fromConfig takes known partners, tables and stage 4 from a configuration.
+// fromConfig takes known partners, tables and stage 4 from a configuration, and what
+// the row of one partner says.
 func (f *checkFlags) fromConfig(o *annex.CheckOptions) error {
+	if f.config == "" && f.partner != "" {
+		return usageError{errors.New("--partner needs the configuration, -c")}
+	}
 	if f.config == "" {
 		return nil
 	}
@@ -192,6 +197,16 @@ func (f *checkFlags) fromConfig(o *annex.CheckOptions) error {
 	o.Partners = knownPartners(file)
 	if f.tables == "" {
 		f.tables = file.Checks.Tables
+	}
+	if f.partner != "" {
+		i := slices.IndexFunc(file.Partners, func(p config.Partner) bool { return p.Name == f.partner })
+		if i < 0 {
+			return codeError{exitNotFound, fmt.Sprintf("%s has no partner %q", f.config, f.partner)}
+		}
+		o.Severities = file.Partners[i].Severities
+		if o.Procedure, err = annex.ProcedureProfile(file.Partners[i].Procedure); err != nil {
+			return err
+		}
 	}
 	checks, err := newChecks(file)
 	if err == nil && checks != nil {
