@@ -25,6 +25,7 @@ import (
 	"gateway301/crypto/pgp"
 	"gateway301/exchange"
 	"gateway301/pipeline"
+	"gateway301/sample"
 )
 
 // What the YAML says of keys and trust reaches whoever seals and opens.
@@ -119,21 +120,27 @@ routes: [{mode: test, partner: kasse}]
 		}
 	}
 
-	// A certificate that the CRL names is not sealed for.
-	der, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
-		Number: big.NewInt(1), ThisUpdate: now.Add(-time.Hour), NextUpdate: now.Add(time.Hour), SignatureAlgorithm: x509.SHA256WithRSAPSS,
-		RevokedCertificateEntries: []x509.RevocationListEntry{{SerialNumber: c.insurer.Certificate.SerialNumber, RevocationTime: now.Add(-time.Minute)}},
-	}, c.pki.CA(), c.pki.CAKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.put("ca.crl", der)
-	r, err = ring(strings.Replace(text, "  certificates: [insurer.crt]", "  certificates: [insurer.crt]\n  crls: [ca.crl]", 1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.Sealing("kasse", "260500005", "109910000", now); !errors.Is(err, keys.ErrRevoked) {
-		t.Errorf("revoked: %v", err)
+	// What the CRL names neither seals nor is sealed for.
+	for revoked, id := range map[string]*sample.Identity{"IK 109910000: ": c.insurer, "own key: IK 260500005: ": c.hospital} {
+		der, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
+			Number: big.NewInt(1), ThisUpdate: now.Add(-time.Hour), NextUpdate: now.Add(time.Hour), SignatureAlgorithm: x509.SHA256WithRSAPSS,
+			RevokedCertificateEntries: []x509.RevocationListEntry{{SerialNumber: id.Certificate.SerialNumber, RevocationTime: now.Add(-time.Minute)}},
+		}, c.pki.CA(), c.pki.CAKey())
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.put("ca.crl", der)
+		r, err = ring(strings.Replace(text, "  certificates: [insurer.crt]", "  certificates: [insurer.crt]\n  crls: [ca.crl]", 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = r.Sealing("kasse", "260500005", "109910000", now)
+		if !errors.Is(err, keys.ErrRevoked) || !crypto.IsKeyFault(err) || !strings.HasPrefix(err.Error(), revoked) {
+			t.Errorf("revoked: %v", err)
+		}
+		if _, err := r.Sealing("kasse", "260500005", "109910000", now.Add(-time.Hour)); err != nil {
+			t.Errorf("before it was revoked: %v", err)
+		}
 	}
 }
 

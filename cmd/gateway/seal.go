@@ -218,16 +218,31 @@ func (f *keyFlags) loadOwn() ([]keys.Own, error) {
 	var own []keys.Own
 	for _, path := range f.keys {
 		bundle, err := keys.ReadBundle(path, password)
-		if err != nil {
+		switch {
+		case errors.Is(err, keys.ErrEncrypted) && f.password == "":
+			return nil, fmt.Errorf("%w; name its password with --key-password", err)
+		case errors.Is(err, keys.ErrNoKey) && isOpenPGP(path, password):
+			return nil, fmt.Errorf("%w: it is an OpenPGP key, and files in CMS need one with an X.509 certificate; 'seal' and 'open' take it with --profile pgp", err)
+		case err != nil:
 			return nil, err
 		}
 		all := bundle.All(certs...)
-		if len(all) == 0 {
-			return nil, fmt.Errorf("%s: %w", path, keys.ErrMismatch)
+		switch {
+		case len(all) > 0:
+		case len(f.certs) == 0:
+			return nil, fmt.Errorf("%s: no certificate belongs to the key; name it with --cert", path)
+		default:
+			return nil, fmt.Errorf("%s: %w in %s", path, keys.ErrMismatch, strings.Join(f.certs, ", "))
 		}
 		own = append(own, all...)
 	}
 	return own, nil
+}
+
+// isOpenPGP reports whether a file holds an OpenPGP key, locked or not.
+func isOpenPGP(path, password string) bool {
+	_, err := pgp.ReadKeys(path, password)
+	return err == nil || errors.Is(err, pgp.ErrPassword)
 }
 
 // latest is the one whose certificate ends last.
@@ -246,6 +261,9 @@ func (f *keyFlags) directory(least int) (*keys.Directory, error) {
 		return nil, err
 	}
 	roots, others := authorities(certs)
+	if len(roots) == 0 {
+		return nil, fmt.Errorf("--trust %s: no certificate of a CA", strings.Join(f.trust, ", "))
+	}
 	return keys.NewDirectory(roots, append(others, signers...), keys.Options{MinBits: least})
 }
 
@@ -300,7 +318,7 @@ SHA-2 hashes and keys from 2048 bits.`,
 		if f.received != "" {
 			var err error
 			if at, err = time.Parse(time.RFC3339, f.received); err != nil {
-				return usageError{err}
+				return usageError{fmt.Errorf("--received %q: not a moment such as 2026-12-31T23:10:00+01:00", f.received)}
 			}
 		}
 		in, _, err := openInput(args[0], args[1])

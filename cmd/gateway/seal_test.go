@@ -129,7 +129,10 @@ func TestSealAndOpenCommands(t *testing.T) {
 	d.must(1, openLine+" --signer @insurer.crt @sealed @none", "signed by somebody else")
 	d.must(1, "open --key @hospital.key --cert @hospital.crt --trust @chain.pem @sealed @none", "sealed for other recipients")
 	d.must(1, openLine+" --received 2020-01-01T00:00:00Z @sealed @none", "not yet valid")
-	d.must(1, "seal --key @hospital.key --cert @insurer.crt --to @insurer.crt @plain @none", "does not belong")
+	d.must(1, "seal --key @hospital.key --cert @insurer.crt --to @insurer.crt @plain @none", "does not belong", "insurer.crt")
+	d.must(1, "seal --key @hospital.key --to @insurer.crt @plain @none", "name it with --cert")
+	d.must(2, openLine+" --received yesterday @sealed @none", "2026-12-31T23:10:00+01:00")
+	d.must(1, "open --key @insurer.key --cert @insurer.crt --trust @hospital.crt @sealed @none", "hospital.crt: no certificate of a CA")
 	d.must(2, "seal --key @hospital.key --cert @hospital.crt --to @insurer.crt @plain @plain", "one file")
 	d.must(2, "seal --profile zip --key @hospital.key --to @insurer.crt @plain @none")
 	d.must(2, "open --key @insurer.key --cert @insurer.crt @sealed @none", "trust")
@@ -232,6 +235,9 @@ func TestOpenPGPCommands(t *testing.T) {
 	if d.has("none") || !d.has("back") {
 		t.Error("the wrong files appeared")
 	}
+	for _, line := range []string{"rehearse --trust @hospital.pub", "import --ik 260500005 --trust @hospital.pub --to @"} {
+		d.must(1, "key "+line+" --key @hospital.key", "it is an OpenPGP key")
+	}
 	export("", "--decrypt", d.at("sealed"))
 }
 
@@ -276,9 +282,9 @@ func TestKeyRequestImportRehearse(t *testing.T) {
 	}
 	d.put("hospital.p12", p12)
 	d.must(0, "key rehearse --ik 260500005 --key @hospital.p12 --key-password file:@password --trust @chain.pem --to @insurer.crt", "IK 260500005", "sealed and opened")
-	d.must(1, "key rehearse --key @hospital.p12 --trust @chain.pem", "encrypted")
+	d.must(1, "key rehearse --key @hospital.p12 --trust @chain.pem", "encrypted", "--key-password")
 	d.must(1, "key rehearse --ik 260500016 --key @hospital.key --cert @hospital.crt --trust @chain.pem", "not IK 260500016")
-	d.must(1, "key rehearse --key @insurer.key --cert @insurer.crt --trust @hospital.crt", "no certificate")
+	d.must(1, "key rehearse --key @insurer.key --cert @insurer.crt --trust @hospital.crt", "no certificate of a CA")
 	imported := d.must(0, "key import --ik 260500005 --key @hospital.p12 --key-password file:@password --trust @chain.pem --to @", "identities:", "key-password: file:")
 	d.must(1, "key import --ik 260500005 --key @hospital.p12 --key-password file:@password --trust @chain.pem --to @", "already exists")
 	_, rest, _ := strings.Cut(imported, "key: file:")
