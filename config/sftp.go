@@ -140,7 +140,7 @@ func (s *section) lackOfHostKeys(keys ...string) {
 func (s *section) algorithms(key string, known ssh.Algorithms) []string {
 	names := slices.Concat(known.KeyExchanges, known.Ciphers, known.MACs, known.HostKeys)
 	names = slices.DeleteFunc(names, func(n string) bool {
-		return strings.Contains(n, "-cert-v01") || n == ssh.InsecureKeyAlgoDSA || strings.HasPrefix(n, "sk-")
+		return strings.Contains(n, "-cert-v01") || n == "ssh-dss" || strings.HasPrefix(n, "sk-")
 	})
 	return s.texts(key, "an algorithm's name in SSH", false, func(n *yaml.Node, path string) (string, bool) {
 		v, ok := s.r.words(n, path)

@@ -207,7 +207,7 @@ func FuzzWrite(f *testing.F) {
 				}
 				elements = append(elements, element)
 			}
-			err, said := w.segment("TXT", elements...)
+			said, err := w.segment("TXT", elements...)
 			if said != "" {
 				t.Fatal(said)
 			}

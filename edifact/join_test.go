@@ -28,14 +28,14 @@ func newThree(o WriterOptions) *three {
 }
 
 // segment writes to all of them, and tells what they disagree about.
-func (t *three) segment(tag string, elements ...Element) (err error, said string) {
+func (t *three) segment(tag string, elements ...Element) (said string, err error) {
 	err = t.writers[2].Segment(tag, elements...)
 	for i, w := range t.writers[:2] {
 		if got := w.Segment(tag, elements...); fmt.Sprint(got) != fmt.Sprint(err) {
-			return err, fmt.Sprintf("%q: writer %d says %v, in Go %v", elements, i, got, err)
+			return fmt.Sprintf("%q: writer %d says %v, in Go %v", elements, i, got, err), err
 		}
 	}
-	return err, ""
+	return "", err
 }
 
 func (t *three) flush() (out []byte, said string) {
@@ -54,7 +54,7 @@ func checkJoin(t *testing.T, elements ...Element) {
 	t.Helper()
 	w := newThree(WriterOptions{})
 	for range 2 { // the first segment of all is not written quickly
-		if err, said := w.segment("TXT", elements...); err != nil || said != "" {
+		if said, err := w.segment("TXT", elements...); err != nil || said != "" {
 			t.Fatal(err, said)
 		}
 	}
@@ -71,11 +71,11 @@ func TestJoinEveryByte(t *testing.T) {
 			for c := range 256 {
 				for at := range 20 {
 					v := strings.Repeat("A", at) + string([]byte{byte(c)}) + "B"
-					if _, said := w.segment("TXT", C(v)); said != "" {
+					if said, _ := w.segment("TXT", C(v)); said != "" {
 						t.Fatalf("%v: %s", level, said)
 					}
 					if at < 10 {
-						if _, said := w.segment("TXT", nil, C(v, "", v), C("", v), C("")); said != "" {
+						if said, _ := w.segment("TXT", nil, C(v, "", v), C("", v), C("")); said != "" {
 							t.Fatalf("%v: %s", level, said)
 						}
 					}
@@ -101,7 +101,7 @@ func TestJoinOfEveryLength(t *testing.T) {
 				for _, elements := range [][]Element{
 					{C(a), C(b), C(c, a)}, {C(a, b, c), C("")}, {nil, C(a, "", ""), nil, C("", b), C(c)}, {C(b, a), C(c), C(b), C(a)}, {C("", "")}, {}, {C(c), nil, nil},
 				} {
-					if _, said := w.segment("TXT", elements...); said != "" {
+					if said, _ := w.segment("TXT", elements...); said != "" {
 						t.Fatal(said)
 					}
 				}
@@ -120,7 +120,7 @@ func TestJoinAtTheEndOfTheBuffer(t *testing.T) {
 		for _, newline := range []string{"", "\r\n"} {
 			w := newThree(WriterOptions{Newline: newline})
 			for _, e := range [][]Element{{C(strings.Repeat("x", n))}, {C("1")}, {C(strings.Repeat("z", flushAt/4-100)), C(v, v), C(v)}, {C("1", "?")}} {
-				if err, said := w.segment("TXT", e...); err != nil || said != "" {
+				if said, err := w.segment("TXT", e...); err != nil || said != "" {
 					t.Fatal(err, said)
 				}
 			}

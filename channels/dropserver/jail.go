@@ -320,7 +320,7 @@ func (j *jail) setstat(r *sftp.Request) error {
 		return sftp.ErrSSHFxBadMessage
 	}
 	size := int64(asked.Size)
-	switch p, err = a.file(r.Filepath, a.In); {
+	switch _, err = a.file(r.Filepath, a.In); {
 	case err != nil:
 	case size < 0:
 		err = ErrNotAllowed
