@@ -159,6 +159,44 @@ func (k *content) restart() {
 	}
 }
 
+// quick is body for most segments: one more of the same, or of the next row, whose
+// mould is known. It reports false, and has done nothing, for any other.
+func (k *content) quick(s edifact.Segment) bool {
+	at := k.at
+	if at <= 0 || k.c.in.control {
+		return false
+	}
+	raw, marks := s.Brief(behindTag)
+	tag := binary.LittleEndian.Uint32(raw) & 0xffffff
+	rows := k.plan.rows
+	row := &rows[at]
+	count := k.count[at] + 1
+	if row.tag != tag {
+		if at++; at == len(rows) || rows[at].tag != tag || row.group >= 0 && rows[row.group].tag == tag {
+			return false
+		}
+		row, count = &rows[at], 1
+	}
+	known := k.moulds[at]
+	if !row.quick || count > row.max || known == nil || marks == 0 {
+		return false
+	}
+	l := known.of(marks)
+	if l.marks != marks || !l.fits(raw) {
+		return false
+	}
+	k.at, k.count[at] = at, count
+	k.total[at]++
+	if k.line.used {
+		k.line = line{}
+	}
+	k.entgelt = entgelt{}
+	k.seg, k.released = s, false
+	k.recur(l, row, raw)
+	k.add()
+	return true
+}
+
 // segment judges a segment of the body of a message that has a plan.
 func (k *content) segment(s edifact.Segment, tag uint32) {
 	p := k.plan

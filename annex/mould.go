@@ -46,8 +46,10 @@ func (k *content) mouldOf(row *planRow, marks uint64) *mould {
 	if k.moulds[row.index] == nil {
 		k.moulds[row.index] = new(moulds)
 	}
-	return &k.moulds[row.index][marks*0x9E3779B97F4A7C15>>(64-mouldBits)]
+	return k.moulds[row.index].of(marks)
 }
+
+func (m *moulds) of(marks uint64) *mould { return &m[marks*0x9E3779B97F4A7C15>>(64-mouldBits)] }
 
 // fits reports whether the marks separate the same: elements here, components there.
 func (l *mould) fits(raw []byte) bool {

@@ -92,6 +92,7 @@ type planRow struct {
 	cell       int // index of the first one in the plan
 	index      int // of the row
 	open       bool
+	quick      bool // see [content.quick]
 	row        *SegmentRow
 }
 
@@ -180,6 +181,7 @@ func (t *Tables) planFor(m *Table, day int) *plan {
 			}
 		}
 		t.cells(p, r, row, day)
+		r.quick = i > 0 && r.group != i && !r.open && r.tag != keyFKT && r.tag != keyFHL
 	}
 	for i := range p.rows {
 		if r := &p.rows[i]; r.group >= 0 {

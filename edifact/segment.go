@@ -90,6 +90,17 @@ func (s Segment) Marks(first int) uint64 {
 	return window(s.r.all, at) & (2<<(s.end-at) - 1)
 }
 
+// Brief is Padded, and Marks(first), of a segment that ends within 64 bytes from first
+// on and is not Released. The marks of any other are 0.
+func (s Segment) Brief(first int) (padded []byte, marks uint64) {
+	r, at := s.r, s.start+uint32(first)
+	padded = r.buf[s.start : s.end+1+Padding]
+	if n := s.end - at; n < chunk && window(r.rel, at)&(1<<n-1) == 0 {
+		marks = window(r.all, at) & (2<<n - 1)
+	}
+	return padded, marks
+}
+
 // Released reports whether a release character occurs in the segment.
 func (s Segment) Released() bool { return s.released() }
 
