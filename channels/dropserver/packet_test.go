@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/pkg/sftp"
@@ -40,10 +41,21 @@ func (tape) Close() error                { return nil }
 // A recorder is a tape that keeps what it hears.
 type recorder struct {
 	tape
+	mu    sync.Mutex // the server may still speak when Serve has returned
 	heard bytes.Buffer
 }
 
-func (r *recorder) Write(p []byte) (int, error) { return r.heard.Write(p) }
+func (r *recorder) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.heard.Write(p)
+}
+
+func (r *recorder) has(what string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return bytes.Contains(r.heard.Bytes(), []byte(what))
+}
 
 // aside is a connection that is logged in, without SSH.
 func aside(t testing.TB, account Account, s Settings) *connection {
@@ -145,7 +157,7 @@ func FuzzPackets(f *testing.F) {
 		if n := c.handles.Load(); n != 0 {
 			t.Errorf("%d handles were left open", n)
 		}
-		if bytes.Contains(client.heard.Bytes(), []byte(content)) {
+		if client.has(content) {
 			t.Error("the file outside was read")
 		}
 		if got, err := os.ReadFile(secret); err != nil || string(got) != content {

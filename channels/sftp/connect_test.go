@@ -409,14 +409,16 @@ func TestAlgorithmPolicy(t *testing.T) {
 	t.Parallel()
 	server := startOdd(t)
 	agreed := make(chan ssh.NegotiatedAlgorithms, 1)
-	server.login.PublicKeyCallback = func(c ssh.ConnMetadata, _ ssh.PublicKey) (*ssh.Permissions, error) {
-		select {
-		case agreed <- c.(ssh.AlgorithmsConnMetadata).Algorithms():
-		default:
+	server.logins(func(login *ssh.ServerConfig) {
+		login.NoClientAuth = false
+		login.PublicKeyCallback = func(c ssh.ConnMetadata, _ ssh.PublicKey) (*ssh.Permissions, error) {
+			select {
+			case agreed <- c.(ssh.AlgorithmsConnMetadata).Algorithms():
+			default:
+			}
+			return nil, nil
 		}
-		return nil, nil
-	}
-	server.login.NoClientAuth = false
+	})
 	for only, want := range map[string]string{
 		"":                               "aes128-gcm@openssh.com",
 		"aes256-gcm@openssh.com":         "aes256-gcm@openssh.com",
@@ -548,8 +550,10 @@ func TestConnections(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			server := startOdd(t)
 			var open_, most atomic.Int32
-			server.login.NoClientAuth = false
-			server.login.PublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) { return nil, nil }
+			server.logins(func(login *ssh.ServerConfig) {
+				login.NoClientAuth = false
+				login.PublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) { return nil, nil }
+			})
 			listener, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				t.Fatal(err)

@@ -83,6 +83,13 @@ func (o *oddServer) set(hook func(op, name string, do func() error) error) {
 	o.hook = hook
 }
 
+// logins changes whom the server lets in.
+func (o *oddServer) logins(change func(*ssh.ServerConfig)) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	change(&o.login)
+}
+
 // in is the local folder behind what clients put.
 func (o *oddServer) in() string { return filepath.Join(o.dir, "in") }
 
