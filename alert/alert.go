@@ -39,29 +39,44 @@ func Kinds() []Kind {
 type Condition struct {
 	Kind    Kind
 	Subject string    // a partner, outbox, IK or folder of the configuration; "" when it is about the whole
-	Count   int       // of deliveries, days, …; 1 where nothing is counted
+	Count   int       // of deliveries; of days left for KeyExpiring and CalendarEnds, negative when past; 1 where nothing is counted
 	Since   time.Time // zero when not known
 }
 
 // Key tells conditions apart.
 func (c Condition) Key() string { return string(c.Kind) + "/" + c.Subject }
 
+// weight grows when a condition gets worse: with the count, or as the days left
+// pass 14, 7, 1 and the end.
+func (c Condition) weight() int {
+	if c.Kind != KeyExpiring && c.Kind != CalendarEnds {
+		return c.Count
+	}
+	weight := 1
+	for _, days := range []int{14, 7, 1, -1} {
+		if c.Count <= days {
+			weight++
+		}
+	}
+	return weight
+}
+
 // An Alarm is the memory of a condition.
 type Alarm struct {
-	Condition                      // as last seen
-	Raised         time.Time       // when it was first seen
-	Cleared        time.Time       // when it was gone; zero while it lasts
-	Acknowledged   time.Time       // zero: not yet
-	AcknowledgedBy string          //
-	SeenCount      int             // the count when it was acknowledged
+	Condition                // as last seen
+	Raised         time.Time // when it was first seen
+	Cleared        time.Time // when it was gone; zero while it lasts
+	Acknowledged   time.Time // zero: not yet
+	AcknowledgedBy string
+	SeenWeight     int             // how bad it was when it was acknowledged
 	Told           map[string]Told // by name of the sender
 }
 
 // Told is what a sender has told last about an alarm.
 type Told struct {
-	At    time.Time
-	Count int
-	Over  bool // that it is over
+	At     time.Time
+	Weight int  // how bad it was then
+	Over   bool // that it is over
 }
 
 // A Book keeps alarms through crashes.

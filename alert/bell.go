@@ -53,7 +53,7 @@ func (b *Bell) Look(ctx context.Context, now time.Time, wrong []Condition) error
 			continue
 		}
 		for _, i := range news {
-			alarms[i].Told[s.Name()] = Told{At: now, Count: alarms[i].Count, Over: !alarms[i].Cleared.IsZero()}
+			alarms[i].Told[s.Name()] = Told{At: now, Weight: alarms[i].weight(), Over: !alarms[i].Cleared.IsZero()}
 		}
 	}
 	var done []string
@@ -121,8 +121,8 @@ func (b *Bell) isNews(a Alarm, sender string, now time.Time) bool {
 	case !a.Cleared.IsZero():
 		return ever && !told.Over // what nobody heard of needs no all-clear
 	case !ever:
-		return a.Acknowledged.IsZero() || a.Count > a.SeenCount
-	case a.Count > told.Count:
+		return a.Acknowledged.IsZero() || a.weight() > a.SeenWeight
+	case a.weight() > told.Weight:
 		return now.Sub(told.At) >= cmp.Or(b.Pause, defaultPause)
 	case !a.Acknowledged.IsZero():
 		return false
@@ -155,7 +155,7 @@ func Acknowledge(ctx context.Context, book Book, by string, now time.Time, keys 
 		if !a.Cleared.IsZero() || len(keys) > 0 && !slices.Contains(keys, a.Key()) {
 			continue
 		}
-		a.Acknowledged, a.AcknowledgedBy, a.SeenCount = now, by, a.Count
+		a.Acknowledged, a.AcknowledgedBy, a.SeenWeight = now, by, a.weight()
 		changed, marked = append(changed, a), append(marked, a.Key())
 	}
 	return marked, book.KeepAlarms(ctx, changed, nil)

@@ -133,6 +133,26 @@ func TestAGrowingCountIsToldAtMostEveryPause(t *testing.T) {
 	n.told(time.Hour, 0, held(400)) // fewer is no news
 }
 
+func TestACertificateIsToldAgainAsItsEndComesNearer(t *testing.T) {
+	n := newNight(t)
+	days := func(left int) Condition { return Condition{Kind: KeyExpiring, Subject: "260500005", Count: left} }
+	n.told(0, 1, days(30))
+	if _, err := Acknowledge(t.Context(), n.book, "admin", n.now); err != nil {
+		t.Fatal(err)
+	}
+	for left := 29; left >= -2; left-- {
+		want := 0
+		switch left {
+		case 14, 7, 1, -1:
+			want = 1
+		}
+		n.told(24*time.Hour, want, days(left))
+		if _, err := Acknowledge(t.Context(), n.book, "admin", n.now); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestWhatComesBackIsNew(t *testing.T) {
 	n := newNight(t)
 	n.told(0, 1, held(3))

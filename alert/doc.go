@@ -19,9 +19,9 @@
 //
 // # When something is told
 //
-// A new alarm is told at the next look. It is told again when its count has
-// grown, and every [Bell.Resend] until it is acknowledged; an acknowledged alarm
-// is silent until its count grows. When its condition is gone, that is told once,
+// A new alarm is told at the next look. It is told again when it gets worse (more
+// deliveries, fewer days), and every [Bell.Resend] until it is acknowledged; an
+// acknowledged alarm is silent until it gets worse. When its condition is gone, that is told once,
 // and the alarm is over: should the condition come back, it is a new one.
 //
 // Sending comes before remembering: after a crash between the two a message may

@@ -132,7 +132,7 @@ func (b *Bell) compose(news []Alarm, sender string, now time.Time) Message {
 			continue
 		}
 		told, again := a.Told[sender]
-		if !again || a.Count > told.Count {
+		if !again || a.weight() > told.Weight {
 			m.Urgent = true
 		}
 		if title := a.Kind.Title(b.German); len(titles) == 0 || titles[len(titles)-1] != title {

@@ -467,3 +467,44 @@ func FuzzNextStampLast(f *testing.F) {
 		}
 	})
 }
+
+func TestLastClosed(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(text string) time.Time {
+		when, err := time.ParseInLocation("2006-01-02 15:04", text, berlin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return when
+	}
+	for _, c := range []struct{ window, now, want string }{
+		{"22:00-05:00", "2026-11-24 06:00", "2026-11-24 05:00"},
+		{"22:00-05:00", "2026-11-24 05:00", "2026-11-24 05:00"},
+		{"22:00-05:00", "2026-11-24 04:59", "2026-11-23 05:00"}, // open since last night
+		{"fri 22:00-05:00", "2026-11-24 06:00", "2026-11-21 05:00"},
+		{"22:00-02:00; 02:00-05:00", "2026-11-24 06:00", "2026-11-24 05:00"}, // touching is one
+		{"22:00-02:00; 02:00-05:00", "2026-11-24 03:00", "2026-11-23 05:00"},
+		{"01:00-03:00", "2026-10-25 12:00", "2026-10-25 03:00"}, // the repeated hour
+		{"01:00-02:30", "2027-03-28 12:00", "2027-03-28 03:00"}, // the end is in the gap
+	} {
+		w, err := ParseWindow(c.window)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := w.LastClosed(at(c.now), berlin); !got.Equal(at(c.want)) {
+			t.Errorf("%s at %s: %s, want %s", c.window, c.now, got, c.want)
+		}
+	}
+	for _, always := range []string{"always", "00:00-24:00"} {
+		w, err := ParseWindow(always)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := w.LastClosed(at("2026-11-24 06:00"), berlin); !got.IsZero() {
+			t.Errorf("%s: %s", always, got)
+		}
+	}
+}

@@ -219,6 +219,24 @@ func (w Window) Closes(now time.Time, loc *time.Location) time.Time {
 	return at
 }
 
+// LastClosed gives the latest instant, in loc and not after now, at which the
+// window closed. Spans that touch or overlap count as one. It is zero when the
+// window never closes.
+func (w Window) LastClosed(now time.Time, loc *time.Location) time.Time {
+	if w.Always() {
+		return time.Time{}
+	}
+	openings := w.openings(now.AddDate(0, 0, -9), loc, 11)
+	var last time.Time
+	for _, o := range openings {
+		if o.end.After(now) || !o.end.After(last) || w.Open(o.end, loc) {
+			continue
+		}
+		last = o.end
+	}
+	return last
+}
+
 // An opening is one span on one day, as instants.
 type opening struct{ start, end time.Time }
 

@@ -66,6 +66,11 @@ func (d Day) Days(e Day) int { return int(e.t.Sub(d.t) / (24 * time.Hour)) }
 // Weekday tells the day of the week.
 func (d Day) Weekday() time.Weekday { return d.t.Weekday() }
 
+// At is the instant at which clocks in loc show this time of the day.
+func (d Day) At(hour, minute int, loc *time.Location) time.Time {
+	return instant(d.t.Add(time.Duration(hour)*time.Hour+time.Duration(minute)*time.Minute), loc)
+}
+
 // End is the instant at which d ends in loc: the start of the next day.
 func (d Day) End(loc *time.Location) time.Time { return instant(d.Add(1).t, loc) }
 
