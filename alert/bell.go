@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"gateway301/exchange"
 )
 
 // A Bell tells people what is wrong. Its methods are for one goroutine.
@@ -28,7 +30,7 @@ const (
 // Look compares what is wrong now with what was told, tells what is news, and
 // remembers it. A sender's failure keeps the news for the next look and is part
 // of the error, as is the book's.
-func (b *Bell) Look(ctx context.Context, now time.Time, wrong []Condition) error {
+func (b *Bell) Look(ctx context.Context, now time.Time, wrong []exchange.Condition) error {
 	known, err := b.Book.Alarms(ctx)
 	if err != nil {
 		return err
@@ -44,7 +46,7 @@ func (b *Bell) Look(ctx context.Context, now time.Time, wrong []Condition) error
 		if len(news) == 0 {
 			continue
 		}
-		var tell []Alarm
+		var tell []exchange.Alarm
 		for _, i := range news {
 			tell = append(tell, alarms[i])
 		}
@@ -53,24 +55,26 @@ func (b *Bell) Look(ctx context.Context, now time.Time, wrong []Condition) error
 			continue
 		}
 		for _, i := range news {
-			alarms[i].Told[s.Name()] = Told{At: now, Weight: alarms[i].weight(), Over: !alarms[i].Cleared.IsZero()}
+			alarms[i].Told[s.Name()] = exchange.Told{At: now, Weight: weight(alarms[i].Condition), Over: !alarms[i].Cleared.IsZero()}
 		}
 	}
-	var done []string
+	var keep, done []exchange.Alarm
 	for _, a := range alarms {
 		if b.over(a) {
-			done = append(done, a.Key())
+			done = append(done, a)
+		} else {
+			keep = append(keep, a)
 		}
 	}
-	return errors.Join(append(failed, b.Book.KeepAlarms(ctx, alarms, done))...)
+	return errors.Join(append(failed, b.Book.KeepAlarms(ctx, keep, done))...)
 }
 
 // merge brings the alarms up to what is wrong now, in the order of a message.
-func merge(known []Alarm, wrong []Condition, now time.Time) []Alarm {
+func merge(known []exchange.Alarm, wrong []exchange.Condition, now time.Time) []exchange.Alarm {
 	at := map[string]int{}
 	alarms := slices.Clone(known)
 	for i := range alarms {
-		told := map[string]Told{}
+		told := map[string]exchange.Told{}
 		for name, t := range alarms[i].Told {
 			told[name] = t
 		}
@@ -82,7 +86,7 @@ func merge(known []Alarm, wrong []Condition, now time.Time) []Alarm {
 		lasting[c.Key()] = true
 		i, found := at[c.Key()]
 		if !found || !alarms[i].Cleared.IsZero() {
-			fresh := Alarm{Condition: c, Raised: now, Told: map[string]Told{}}
+			fresh := exchange.Alarm{Condition: c, Raised: now, Told: map[string]exchange.Told{}}
 			if found { // came back before everybody heard that it was gone
 				alarms[i] = fresh
 				continue
@@ -98,15 +102,15 @@ func merge(known []Alarm, wrong []Condition, now time.Time) []Alarm {
 			a.Cleared = now
 		}
 	}
-	rank := func(k Kind) int { return slices.Index(Kinds(), k) }
-	slices.SortFunc(alarms, func(a, b Alarm) int {
+	rank := func(k exchange.AlarmKind) int { return slices.Index(exchange.AlarmKinds(), k) }
+	slices.SortFunc(alarms, func(a, b exchange.Alarm) int {
 		return cmp.Or(cmp.Compare(rank(a.Kind), rank(b.Kind)), cmp.Compare(a.Subject, b.Subject))
 	})
 	return alarms
 }
 
 // news picks what a sender has to tell, as indices.
-func (b *Bell) news(alarms []Alarm, sender string, now time.Time) (news []int) {
+func (b *Bell) news(alarms []exchange.Alarm, sender string, now time.Time) (news []int) {
 	for i, a := range alarms {
 		if b.isNews(a, sender, now) {
 			news = append(news, i)
@@ -115,14 +119,14 @@ func (b *Bell) news(alarms []Alarm, sender string, now time.Time) (news []int) {
 	return news
 }
 
-func (b *Bell) isNews(a Alarm, sender string, now time.Time) bool {
+func (b *Bell) isNews(a exchange.Alarm, sender string, now time.Time) bool {
 	told, ever := a.Told[sender]
 	switch {
 	case !a.Cleared.IsZero():
 		return ever && !told.Over // what nobody heard of needs no all-clear
 	case !ever:
-		return a.Acknowledged.IsZero() || a.weight() > a.SeenWeight
-	case a.weight() > told.Weight:
+		return a.Acknowledged.IsZero() || weight(a.Condition) > a.SeenWeight
+	case weight(a.Condition) > told.Weight:
 		return now.Sub(told.At) >= cmp.Or(b.Pause, defaultPause)
 	case !a.Acknowledged.IsZero():
 		return false
@@ -131,7 +135,7 @@ func (b *Bell) isNews(a Alarm, sender string, now time.Time) bool {
 }
 
 // over reports whether nobody has to hear of an alarm any more.
-func (b *Bell) over(a Alarm) bool {
+func (b *Bell) over(a exchange.Alarm) bool {
 	if a.Cleared.IsZero() {
 		return false
 	}
@@ -150,13 +154,15 @@ func Acknowledge(ctx context.Context, book Book, by string, now time.Time, keys 
 	if err != nil {
 		return nil, err
 	}
-	var changed []Alarm
 	for _, a := range alarms {
 		if !a.Cleared.IsZero() || len(keys) > 0 && !slices.Contains(keys, a.Key()) {
 			continue
 		}
-		a.Acknowledged, a.AcknowledgedBy, a.SeenWeight = now, by, a.weight()
-		changed, marked = append(changed, a), append(marked, a.Key())
+		a.Acknowledged, a.AcknowledgedBy, a.SeenWeight = now, by, weight(a.Condition)
+		if err := book.AcknowledgeAlarm(ctx, a); err != nil {
+			return marked, err
+		}
+		marked = append(marked, a.Key())
 	}
-	return marked, book.KeepAlarms(ctx, changed, nil)
+	return marked, nil
 }

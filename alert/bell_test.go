@@ -8,28 +8,40 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gateway301/exchange"
 )
 
 // memory is a book that forgets when the test ends; the ledger's is held to the
 // same behaviour by its own suite.
-type memory map[string]Alarm
+type memory map[string]exchange.Alarm
 
-func (m memory) Alarms(context.Context) ([]Alarm, error) {
-	var out []Alarm
+func (m memory) Alarms(context.Context) ([]exchange.Alarm, error) {
+	var out []exchange.Alarm
 	for _, key := range slices.Sorted(maps.Keys(m)) {
 		out = append(out, m[key])
 	}
 	return out, nil
 }
 
-func (m memory) KeepAlarms(_ context.Context, keep []Alarm, done []string) error {
+func (m memory) KeepAlarms(_ context.Context, keep, done []exchange.Alarm) error {
 	for _, a := range keep {
 		a.Told = maps.Clone(a.Told)
+		old := m[a.Key()]
+		a.Acknowledged, a.AcknowledgedBy, a.SeenWeight = time.Time{}, "", 0
+		if old.Raised.Equal(a.Raised) {
+			a.Acknowledged, a.AcknowledgedBy, a.SeenWeight = old.Acknowledged, old.AcknowledgedBy, old.SeenWeight
+		}
 		m[a.Key()] = a
 	}
-	for _, key := range done {
-		delete(m, key)
+	for _, a := range done {
+		delete(m, a.Key())
 	}
+	return nil
+}
+
+func (m memory) AcknowledgeAlarm(_ context.Context, a exchange.Alarm) error {
+	m[a.Key()] = a
 	return nil
 }
 
@@ -70,7 +82,7 @@ func newNight(t *testing.T) *night {
 	return n
 }
 
-func (n *night) look(after time.Duration, wrong ...Condition) error {
+func (n *night) look(after time.Duration, wrong ...exchange.Condition) error {
 	n.now = n.now.Add(after)
 	// A fresh bell each time: a restart in between changes nothing.
 	bell := *n.bell
@@ -78,7 +90,7 @@ func (n *night) look(after time.Duration, wrong ...Condition) error {
 }
 
 // told looks and says how many messages each sender got.
-func (n *night) told(after time.Duration, want int, wrong ...Condition) []Message {
+func (n *night) told(after time.Duration, want int, wrong ...exchange.Condition) []Message {
 	n.t.Helper()
 	if err := n.look(after, wrong...); err != nil {
 		n.t.Fatal(err)
@@ -90,7 +102,9 @@ func (n *night) told(after time.Duration, want int, wrong ...Condition) []Messag
 	return got
 }
 
-func held(n int) Condition { return Condition{Kind: Held, Subject: "kasse", Count: n} }
+func held(n int) exchange.Condition {
+	return exchange.Condition{Kind: exchange.AlarmHeld, Subject: "kasse", Count: n}
+}
 
 func TestToldOnceAndAgainUntilAcknowledged(t *testing.T) {
 	n := newNight(t)
@@ -135,7 +149,9 @@ func TestAGrowingCountIsToldAtMostEveryPause(t *testing.T) {
 
 func TestACertificateIsToldAgainAsItsEndComesNearer(t *testing.T) {
 	n := newNight(t)
-	days := func(left int) Condition { return Condition{Kind: KeyExpiring, Subject: "260500005", Count: left} }
+	days := func(left int) exchange.Condition {
+		return exchange.Condition{Kind: exchange.AlarmKeyExpiring, Subject: "260500005", Count: left}
+	}
 	n.told(0, 1, days(30))
 	if _, err := Acknowledge(t.Context(), n.book, "admin", n.now); err != nil {
 		t.Fatal(err)
@@ -208,7 +224,7 @@ func TestASenderThatFailedTriesAgainAlone(t *testing.T) {
 func TestMostPressingFirstInOneMessage(t *testing.T) {
 	n := newNight(t)
 	n.bell.German = true
-	m := n.told(0, 1, held(1), Condition{Kind: Imbalance, Count: 2}, Condition{Kind: Held, Subject: "bank", Count: 2})[0]
+	m := n.told(0, 1, held(1), exchange.Condition{Kind: exchange.AlarmImbalance, Count: 2}, exchange.Condition{Kind: exchange.AlarmHeld, Subject: "bank", Count: 2})[0]
 	if want := "Gateway 301 nord: Bilanz stimmt nicht, angehalten"; m.Subject != want {
 		t.Errorf("%q, want %q", m.Subject, want)
 	}
@@ -218,14 +234,14 @@ func TestMostPressingFirstInOneMessage(t *testing.T) {
 }
 
 func TestEveryKindHasWords(t *testing.T) {
-	for _, k := range Kinds() {
+	for _, k := range exchange.AlarmKinds() {
 		for _, german := range []bool{true, false} {
-			c := Condition{Kind: k, Subject: "kasse", Count: 2}
-			if k.Title(german) == "" || c.What(german) == "" || c.What(german) == string(k)+" kasse" || c.Next(german) == "" {
-				t.Errorf("%s lacks words: %q, %q, %q", k, k.Title(german), c.What(german), c.Next(german))
+			c := exchange.Condition{Kind: k, Subject: "kasse", Count: 2}
+			if Title(k, german) == "" || What(c, german) == "" || What(c, german) == string(k)+" kasse" || Next(c, german) == "" {
+				t.Errorf("%s lacks words: %q, %q, %q", k, Title(k, german), What(c, german), Next(c, german))
 			}
 		}
-		if (Condition{Kind: k, Subject: "kasse", Count: 2}).What(true) == (Condition{Kind: k, Subject: "kasse", Count: 2}).What(false) {
+		if What(exchange.Condition{Kind: k, Subject: "kasse", Count: 2}, true) == What(exchange.Condition{Kind: k, Subject: "kasse", Count: 2}, false) {
 			t.Errorf("%s says the same in both languages", k)
 		}
 	}

@@ -22,6 +22,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gateway301/exchange"
 )
 
 func TestCommandGetsTheMessage(t *testing.T) {
@@ -240,7 +242,7 @@ func TestMailReachesARealServer(t *testing.T) {
 				m.To = to[:1]
 			}
 			b := &Bell{Book: memory{}, Senders: []Sender{m}, German: true, Host: "nord"}
-			if err := b.Look(t.Context(), time.Now(), []Condition{held(3), {Kind: KeyExpiring, Subject: "260500005", Count: 14}}); err != nil {
+			if err := b.Look(t.Context(), time.Now(), []exchange.Condition{held(3), {Kind: exchange.AlarmKeyExpiring, Subject: "260500005", Count: 14}}); err != nil {
 				t.Fatal(err)
 			}
 			got := s.box(t)

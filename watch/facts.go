@@ -12,8 +12,8 @@ type Facts struct {
 	Now  time.Time
 	Zone *time.Location
 
-	Tallies   []Tally // all that is not at rest, and all of the night
-	Imbalance int     // files taken over less those that are in a class
+	Tallies   []exchange.Tally // all that is not at rest, and all of the night
+	Imbalance int              // files taken over less those that are in a class
 
 	Partners     []Partner
 	Outboxes     []Outbox
@@ -21,18 +21,6 @@ type Facts struct {
 
 	Free, Floor int64        // bytes where the spool is
 	Calendar    schedule.Day // last day for which the calendar was confirmed; zero: there is none
-}
-
-// A Tally counts deliveries that are alike.
-type Tally struct {
-	Partner   string // or the account that the file came in by, before it has a partner
-	Direction exchange.Direction
-	State     exchange.State
-	Proof     string // proof level, of those delivered
-	Tonight   bool   // taken over in the night asked about
-	N         int
-	Oldest    time.Time // when the first of them was taken over
-	Since     time.Time // when the first of them entered the state
 }
 
 // A Partner is what counts of a partner's row, and what was last heard of it.

@@ -135,7 +135,7 @@ func (n *Night) missing(m Missing) {
 	n.Missing = append(n.Missing, m)
 }
 
-func (l *Line) add(t Tally) {
+func (l *Line) add(t exchange.Tally) {
 	if !t.Tonight {
 		if t.State.Class() == exchange.InWork {
 			l.Older += t.N

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"gateway301/alert"
 	"gateway301/exchange"
 	"gateway301/schedule"
 )
@@ -36,7 +35,7 @@ func morning(t *testing.T) Facts {
 		Now: now, Zone: zone, Free: 10, Floor: 1, Calendar: schedule.Date(2027, 12, 31),
 		Partners: []Partner{{Name: "kasse", Window: window(t, "22:00-05:00"), Collects: true, SilentAfter: 2 * time.Hour,
 			LastSent: now.Add(-3 * time.Hour), LastCollected: now.Add(-time.Minute), LastArrived: now.Add(-time.Hour)}},
-		Tallies: []Tally{
+		Tallies: []exchange.Tally{
 			tally(exchange.Delivered, 40, now), tally(exchange.Accepted, 2, now),
 			{Partner: "kasse", Direction: exchange.In, State: exchange.Accepted, Tonight: true, N: 3, Oldest: now, Since: now},
 		},
@@ -44,8 +43,8 @@ func morning(t *testing.T) Facts {
 	}
 }
 
-func tally(s exchange.State, n int, now time.Time) Tally {
-	return Tally{Partner: "kasse", Direction: exchange.Out, State: s, Proof: "size", Tonight: true, N: n,
+func tally(s exchange.State, n int, now time.Time) exchange.Tally {
+	return exchange.Tally{Partner: "kasse", Direction: exchange.Out, State: s, Proof: "size", Tonight: true, N: n,
 		Oldest: now.Add(-9 * time.Hour), Since: now.Add(-3 * time.Hour)}
 }
 
@@ -69,29 +68,29 @@ func TestEveryState(t *testing.T) {
 	for _, c := range []struct {
 		state    exchange.State
 		missing  string
-		wakes    alert.Kind
+		wakes    exchange.AlarmKind
 		complete bool
 	}{
 		{exchange.Taken, "kasse: 1 not finished", "", false},
 		{exchange.Drafted, "kasse: 1 not finished", "", false},
 		{exchange.Routed, "kasse: 1 not finished", "", false},
-		{exchange.Sealed, "kasse: 1 not finished", alert.WindowMissed, false},
+		{exchange.Sealed, "kasse: 1 not finished", exchange.AlarmWindowMissed, false},
 		{exchange.Sending, "kasse: 1 not finished", "", false},
-		{exchange.Unknown, "kasse: 1 not finished", alert.Unknown, false},
-		{exchange.Overdue, "kasse: 1 not finished", alert.Overdue, false},
+		{exchange.Unknown, "kasse: 1 not finished", exchange.AlarmUnknown, false},
+		{exchange.Overdue, "kasse: 1 not finished", exchange.AlarmOverdue, false},
 		{exchange.Received, "kasse: 1 not finished", "", false},
 		{exchange.Opened, "kasse: 1 not finished", "", false},
 		{exchange.Handing, "kasse: 1 not finished", "", false},
-		{exchange.Held, "kasse: 1 held", alert.Held, false},
-		{exchange.Quarantined, "kasse: 1 quarantined", alert.Quarantined, false},
-		{exchange.Rejected, "kasse: 1 rejected", alert.Rejected, false},
+		{exchange.Held, "kasse: 1 held", exchange.AlarmHeld, false},
+		{exchange.Quarantined, "kasse: 1 quarantined", exchange.AlarmQuarantined, false},
+		{exchange.Rejected, "kasse: 1 rejected", exchange.AlarmRejected, false},
 		{exchange.Delivered, "", "", true},
 		{exchange.Uncontested, "", "", true},
 		{exchange.Accepted, "", "", true},
 		{exchange.Cancelled, "", "", true},
 	} {
 		f := morning(t)
-		f.Tallies = []Tally{tally(c.state, 1, f.Now)}
+		f.Tallies = []exchange.Tally{tally(c.state, 1, f.Now)}
 		n := NightOf(LastNight(f.Now, f.Zone), f)
 		if n.Complete != c.complete || !c.complete && (len(n.Missing) != 1 || n.Missing[0].Say(false) != c.missing || n.Missing[0].Say(true) == c.missing) {
 			t.Errorf("%s: %+v", c.state, n)
@@ -115,10 +114,10 @@ func TestWhatKeepsANightFromBeingComplete(t *testing.T) {
 		want   []string
 	}{
 		"a file of an earlier night still waits": {func(f *Facts) {
-			f.Tallies = append(f.Tallies, Tally{Partner: "kasse", State: exchange.Sealed, N: 2})
+			f.Tallies = append(f.Tallies, exchange.Tally{Partner: "kasse", State: exchange.Sealed, N: 2})
 		}, []string{"kasse: 2 not finished, of earlier nights"}},
 		"what was held in an earlier night was told then": {func(f *Facts) {
-			f.Tallies = append(f.Tallies, Tally{Partner: "kasse", State: exchange.Held, N: 2})
+			f.Tallies = append(f.Tallies, exchange.Tally{Partner: "kasse", State: exchange.Held, N: 2})
 		}, nil},
 		"nobody asked for answers": {func(f *Facts) { f.Partners[0].LastCollected = f.Now.Add(-20 * time.Hour) },
 			[]string{"kasse: no successful collection this night"}},
@@ -129,7 +128,7 @@ func TestWhatKeepsANightFromBeingComplete(t *testing.T) {
 		}, nil},
 		"nothing is collected there": {func(f *Facts) { f.Partners[0].Collects, f.Partners[0].LastCollected = false, time.Time{} }, nil},
 		"two directions are one reason": {func(f *Facts) {
-			f.Tallies = append(f.Tallies, tally(exchange.Held, 2, f.Now), Tally{Partner: "kasse", Direction: exchange.In, State: exchange.Held, Tonight: true, N: 1})
+			f.Tallies = append(f.Tallies, tally(exchange.Held, 2, f.Now), exchange.Tally{Partner: "kasse", Direction: exchange.In, State: exchange.Held, Tonight: true, N: 1})
 		}, []string{"kasse: 3 held"}},
 	} {
 		f := morning(t)
@@ -154,19 +153,19 @@ func TestWhoIsWokenAndWhen(t *testing.T) {
 		"unknown for less than an hour": {func(f *Facts) {
 			u := tally(exchange.Unknown, 1, f.Now)
 			u.Since = f.Now.Add(-59 * time.Minute)
-			f.Tallies = []Tally{u}
+			f.Tallies = []exchange.Tally{u}
 		}, nil},
 		"waits for its window": {func(f *Facts) {
 			s := tally(exchange.Sealed, 1, f.Now)
 			s.Oldest = f.Now.Add(-time.Hour) // after the window closed
-			f.Tallies = []Tally{s}
+			f.Tallies = []exchange.Tally{s}
 		}, nil},
 		"the window is open": {func(f *Facts) {
 			f.Now = f.Now.Add(-4 * time.Hour)
 			f.Partners[0].LastCollected = f.Now
 			s := tally(exchange.Sealed, 1, f.Now)
 			s.Oldest = f.Now.Add(-5 * day)
-			f.Tallies = []Tally{s}
+			f.Tallies = []exchange.Tally{s}
 		}, nil},
 		"a stopped partner is one alarm, not two": {func(f *Facts) {
 			f.Partners[0].Stopped, f.Partners[0].LastCollected = exchange.LoginFailed, f.Now.Add(-day)
@@ -188,10 +187,10 @@ func TestWhoIsWokenAndWhen(t *testing.T) {
 		"rejected long ago": {func(f *Facts) {
 			r := tally(exchange.Rejected, 1, f.Now)
 			r.Since = f.Now.Add(-8 * day)
-			f.Tallies = []Tally{r}
+			f.Tallies = []exchange.Tally{r}
 		}, nil},
 		"we rejected what came": {func(f *Facts) {
-			f.Tallies = []Tally{{Partner: "kasse", Direction: exchange.In, State: exchange.Rejected, Tonight: true, N: 1, Since: f.Now}}
+			f.Tallies = []exchange.Tally{{Partner: "kasse", Direction: exchange.In, State: exchange.Rejected, Tonight: true, N: 1, Since: f.Now}}
 		}, nil},
 		"disk": {func(f *Facts) { f.Free = 0 }, []string{"disk-floor/spool"}},
 		"sum":  {func(f *Facts) { f.Imbalance = -2 }, []string{"imbalance/"}},

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"time"
 
-	"gateway301/alert"
 	"gateway301/exchange"
 	"gateway301/schedule"
 )
@@ -27,14 +26,14 @@ func (l Limits) filled() Limits {
 }
 
 // Wrong lists what is wrong at this moment.
-func Wrong(f Facts, l Limits) []alert.Condition {
+func Wrong(f Facts, l Limits) []exchange.Condition {
 	l = l.filled()
 	w := list{at: map[string]int{}}
 	if f.Imbalance != 0 {
-		w.add(alert.Imbalance, "", max(f.Imbalance, -f.Imbalance), time.Time{})
+		w.add(exchange.AlarmImbalance, "", max(f.Imbalance, -f.Imbalance), time.Time{})
 	}
 	if f.Free < f.Floor {
-		w.add(alert.DiskFloor, "spool", 1, time.Time{})
+		w.add(exchange.AlarmDiskFloor, "spool", 1, time.Time{})
 	}
 	windows := map[string]schedule.Window{}
 	for _, p := range f.Partners {
@@ -44,36 +43,36 @@ func Wrong(f Facts, l Limits) []alert.Condition {
 	for _, t := range f.Tallies {
 		switch {
 		case t.State == exchange.Held:
-			w.add(alert.Held, t.Partner, t.N, t.Since)
+			w.add(exchange.AlarmHeld, t.Partner, t.N, t.Since)
 		case t.State == exchange.Quarantined:
-			w.add(alert.Quarantined, t.Partner, t.N, t.Since)
+			w.add(exchange.AlarmQuarantined, t.Partner, t.N, t.Since)
 		case t.State == exchange.Overdue:
-			w.add(alert.Overdue, t.Partner, t.N, t.Since)
+			w.add(exchange.AlarmOverdue, t.Partner, t.N, t.Since)
 		case t.State == exchange.Rejected && t.Direction == exchange.Out && f.Now.Sub(t.Since) < l.Rejected:
-			w.add(alert.Rejected, t.Partner, t.N, t.Since)
+			w.add(exchange.AlarmRejected, t.Partner, t.N, t.Since)
 		case t.State == exchange.Unknown && f.Now.Sub(t.Since) >= l.Unknown:
-			w.add(alert.Unknown, t.Partner, t.N, t.Since)
+			w.add(exchange.AlarmUnknown, t.Partner, t.N, t.Since)
 		case t.State == exchange.Sealed:
 			if closed := windows[t.Partner].LastClosed(f.Now, f.Zone); !closed.IsZero() && t.Oldest.Before(closed) && !windows[t.Partner].Open(f.Now, f.Zone) {
-				w.add(alert.WindowMissed, t.Partner, t.N, closed)
+				w.add(exchange.AlarmWindowMissed, t.Partner, t.N, closed)
 			}
 		}
 	}
 	for _, b := range f.Outboxes {
 		if b.ExpectWithin > 0 && f.Now.Sub(b.LastTaken) > b.ExpectWithin {
-			w.add(alert.NothingArrived, b.Name, 1, b.LastTaken)
+			w.add(exchange.AlarmNothingArrived, b.Name, 1, b.LastTaken)
 		}
 	}
 	for _, c := range f.Certificates {
 		if left := schedule.DayOf(f.Now, f.Zone).Days(schedule.DayOf(c.NotAfter, f.Zone)); c.NotAfter.Before(f.Now) {
-			w.add(alert.KeyExpiring, c.IK, -1, c.NotAfter)
+			w.add(exchange.AlarmKeyExpiring, c.IK, -1, c.NotAfter)
 		} else if left <= l.Key {
-			w.add(alert.KeyExpiring, c.IK, left, time.Time{})
+			w.add(exchange.AlarmKeyExpiring, c.IK, left, time.Time{})
 		}
 	}
 	if !f.Calendar.IsZero() {
 		if left := schedule.DayOf(f.Now, f.Zone).Days(f.Calendar); left <= l.Calendar {
-			w.add(alert.CalendarEnds, "", max(left, 0), time.Time{})
+			w.add(exchange.AlarmCalendarEnds, "", max(left, 0), time.Time{})
 		}
 	}
 	return w.conditions
@@ -82,7 +81,7 @@ func Wrong(f Facts, l Limits) []alert.Condition {
 // partner judges what a partner's row asks for.
 func (w *list) partner(f Facts, p Partner) {
 	if p.Stopped != exchange.NoCause {
-		w.add(alert.PartnerStopped, p.Name, 1, p.StoppedAt)
+		w.add(exchange.AlarmPartnerStopped, p.Name, 1, p.StoppedAt)
 	}
 	if !p.Collects || p.Stopped != exchange.NoCause {
 		return
@@ -90,21 +89,21 @@ func (w *list) partner(f Facts, p Partner) {
 	// Silence counts while collecting is open, and not in the first moments of it.
 	if p.SilentAfter > 0 && p.Collect.Open(f.Now, f.Zone) && f.Now.Sub(p.LastCollected) > p.SilentAfter &&
 		(p.Collect.Always() || p.Collect.Open(f.Now.Add(-p.SilentAfter), f.Zone)) {
-		w.add(alert.Silent, p.Name, 1, p.LastCollected)
+		w.add(exchange.AlarmSilent, p.Name, 1, p.LastCollected)
 	}
 	if p.ExpectWithin > 0 && f.Now.Sub(p.LastArrived) > p.ExpectWithin {
-		w.add(alert.NothingArrived, p.Name, 1, p.LastArrived)
+		w.add(exchange.AlarmNothingArrived, p.Name, 1, p.LastArrived)
 	}
 }
 
 // A list joins conditions with the same key.
 type list struct {
-	conditions []alert.Condition
+	conditions []exchange.Condition
 	at         map[string]int
 }
 
-func (w *list) add(k alert.Kind, subject string, n int, since time.Time) {
-	c := alert.Condition{Kind: k, Subject: subject, Count: n, Since: since}
+func (w *list) add(k exchange.AlarmKind, subject string, n int, since time.Time) {
+	c := exchange.Condition{Kind: k, Subject: subject, Count: n, Since: since}
 	i, known := w.at[c.Key()]
 	if !known {
 		w.at[c.Key()] = len(w.conditions)
@@ -113,7 +112,7 @@ func (w *list) add(k alert.Kind, subject string, n int, since time.Time) {
 	}
 	old := &w.conditions[i]
 	switch {
-	case k == alert.KeyExpiring: // of several certificates of an IK the first to end counts
+	case k == exchange.AlarmKeyExpiring: // of several certificates of an IK the first to end counts
 		old.Count = min(old.Count, n)
 	default:
 		old.Count += n

@@ -34,7 +34,7 @@ func table() map[string]row {
 		"store":    {code: []string{"exchange"}},
 		"alert":    {code: []string{"exchange"}},
 		"web":      {code: []string{"exchange"}},
-		"watch":    {code: []string{"exchange", "schedule", "alert"}},
+		"watch":    {code: []string{"exchange", "schedule"}},
 
 		// The stations of the road. Which channel fulfils the contract is decided in cmd.
 		"pipeline": {

@@ -43,6 +43,10 @@ func Run(t *testing.T, open func(t *testing.T) *store.Ledger) {
 		{"TakenAtOnceIsTakenOnce", takenAtOnceIsTakenOnce},
 		{"GivenUpIsNotDone", givenUpIsNotDone},
 		{"AnyBytesInNames", anyBytesInNames},
+		{"TalliesCountWhatTheNightAsksFor", talliesCountWhatTheNightAsksFor},
+		{"LooksAreRemembered", looksAreRemembered},
+		{"OrphansAreCounted", orphansAreCounted},
+		{"AlarmsAreKept", alarmsAreKept},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}
