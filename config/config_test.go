@@ -214,6 +214,13 @@ func TestFull(t *testing.T) {
 			From:     time.Date(2026, 1, 1, 0, 0, 0, 0, berlin), Until: time.Date(2027, 1, 1, 0, 0, 0, 0, berlin),
 		}),
 		"share": f.Outboxes[0].Share,
+		"web":   f.Web.Listen == "[::1]:9301",
+		"alerts": slices.Equal(f.Alerts.Command, []string{in("bin/check"), "--night"}) && !f.Alerts.German && f.Alerts.Resend == 2*time.Hour &&
+			f.Alerts.Pause == 5*time.Minute && f.Alerts.Unknown == 30*time.Minute && f.Alerts.KeyDays == 60,
+		"alert mail": f.Alerts.Mail.Server == "mail.example.org:465" && f.Alerts.Mail.Encryption == "tls" && f.Alerts.Mail.Roots == in("keys/chain.pem") &&
+			f.Alerts.Mail.User == "gateway" && !f.Alerts.Mail.Password.IsZero() && f.Alerts.Mail.From == "gateway@klinikum.example" && len(f.Alerts.Mail.To) == 2,
+		"expected":     f.Outboxes[0].ExpectWithin == 72*time.Hour && a.SilentAfter == 3*time.Hour && a.ExpectWithin == 7*24*time.Hour,
+		"not expected": west.SilentAfter == 6*time.Hour && west.ExpectWithin == 0 && f.Outboxes[1].ExpectWithin == 0,
 	} {
 		if !ok {
 			t.Errorf("%s is not as written", name)

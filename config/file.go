@@ -34,6 +34,8 @@ type File struct {
 	Routes     []exchange.Route   // in order; the first that fits wins
 	SpeaksFor  []exchange.Mandate // exceptions to the rule of equality
 	Checks     Checks
+	Web        *Web // nil: nothing is shown over HTTP
+	Alerts     Alerts
 	Server     *Server // nil: no built-in drop server
 }
 
@@ -111,18 +113,19 @@ const (
 
 // An Outbox is a folder in which the hospital system lays down finished files.
 type Outbox struct {
-	Name       string
-	Path       string
-	Owner      string // ABSENDER_EIGNER, one of the identities
-	Physical   string // ABSENDER_PHYSIKALISCH
-	Mode       exchange.Mode
-	Marker     string // suffix; empty: none
-	Looks      int
-	Every      time.Duration
-	MaxSize    int64    // bytes
-	Ignore     []string // suffixes of unfinished files
-	Quarantine string   // folder
-	Share      bool     // Path must lie on a network mount
+	Name         string
+	Path         string
+	Owner        string // ABSENDER_EIGNER, one of the identities
+	Physical     string // ABSENDER_PHYSIKALISCH
+	Mode         exchange.Mode
+	Marker       string // suffix; empty: none
+	Looks        int
+	Every        time.Duration
+	MaxSize      int64         // bytes
+	Ignore       []string      // suffixes of unfinished files
+	Quarantine   string        // folder
+	Share        bool          // Path must lie on a network mount
+	ExpectWithin time.Duration // something is laid down at least so often; 0: not watched
 }
 
 // A Partner is one directly connected exchange partner: what was agreed with it
@@ -142,6 +145,8 @@ type Partner struct {
 	Grace           time.Duration   // for finishing a pair after the window closed
 	Collect         schedule.Window
 	CollectEvery    time.Duration
+	SilentAfter     time.Duration // without a successful look while collecting is open
+	ExpectWithin    time.Duration // something comes at least so often; 0: not watched
 	IncompleteAfter time.Duration
 	Retry           schedule.Backoff
 

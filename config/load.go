@@ -151,6 +151,15 @@ func (r *reader) read() *File {
 		f.Server = s.server(f.TimeZone)
 		s.done()
 	}
+	if s := top.below("web"); s != nil {
+		f.Web = s.web()
+		s.done()
+	}
+	s := top.below("alerts")
+	f.Alerts = s.alerts()
+	if s != nil {
+		s.done()
+	}
 	top.done()
 	return f
 }
@@ -245,6 +254,7 @@ func (s *section) outbox(f *File) Outbox {
 		quarantine = filepath.Join(filepath.Dir(f.Ledger), "quarantine", o.Name)
 	}
 	o.Share = s.flag("share", false)
+	o.ExpectWithin = s.duration("expect-within", 0, 0, longestDuration)
 	o.Quarantine = s.location("quarantine", quarantine)
 	return o
 }
@@ -293,6 +303,8 @@ func (s *section) partner(loc *time.Location) Partner {
 	p.Grace = s.duration("grace", defaultGrace, 0, 12*time.Hour)
 	p.Collect = s.window("collect")
 	p.CollectEvery = s.duration("collect-every", defaultCollect, shortestDuration, 24*time.Hour)
+	p.SilentAfter = s.duration("silent-after", defaultSilent, time.Second, longestDuration)
+	p.ExpectWithin = s.duration("expect-within", 0, 0, longestDuration)
 	p.IncompleteAfter = s.duration("incomplete-after", defaultIncompl, time.Second, longestDuration)
 	p.Answers = exchange.AnswerRule(s.choice("answers", string(exchange.AnswersErrorsOnly),
 		string(exchange.AnswersNever), string(exchange.AnswersErrorsOnly), string(exchange.AnswersAlways)))

@@ -137,10 +137,17 @@ func (s *section) program(key string) string {
 	if v == "" {
 		return ""
 	}
-	if unix.Access(v, unix.X_OK) != nil {
-		s.r.fault(CodePermission, s.sub(key), clip(s.value[key].Value)+" cannot be run by this user", "chmod +x "+clip(s.value[key].Value))
-	}
+	s.r.runnable(s.value[key], s.sub(key), v)
 	return v
+}
+
+// runnable reports a program that this user may not run.
+func (r *reader) runnable(n *yaml.Node, path, program string) {
+	if _, err := r.stat(program); err != nil {
+		r.at(n, Error, CodeFile, path, clip(n.Value)+": "+reason(err), "")
+	} else if unix.Access(program, unix.X_OK) != nil {
+		r.at(n, Error, CodePermission, path, clip(n.Value)+" cannot be run by this user", "chmod +x "+clip(n.Value))
+	}
 }
 
 // folder reads the path of a folder that must exist.
