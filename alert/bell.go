@@ -102,12 +102,14 @@ func merge(known []exchange.Alarm, wrong []exchange.Condition, now time.Time) []
 			a.Cleared = now
 		}
 	}
-	rank := func(k exchange.AlarmKind) int { return slices.Index(exchange.AlarmKinds(), k) }
 	slices.SortFunc(alarms, func(a, b exchange.Alarm) int {
-		return cmp.Or(cmp.Compare(rank(a.Kind), rank(b.Kind)), cmp.Compare(a.Subject, b.Subject))
+		return cmp.Or(cmp.Compare(Rank(a.Condition), Rank(b.Condition)), cmp.Compare(a.Subject, b.Subject))
 	})
 	return alarms
 }
+
+// Rank orders conditions, the most pressing first.
+func Rank(c exchange.Condition) int { return slices.Index(exchange.AlarmKinds(), c.Kind) }
 
 // news picks what a sender has to tell, as indices.
 func (b *Bell) news(alarms []exchange.Alarm, sender string, now time.Time) (news []int) {

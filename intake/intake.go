@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -90,7 +91,34 @@ type Intake struct {
 	strange map[string]string   // by name: what is no regular file, told already
 	cleared map[int64]time.Time // by row: when its original was moved out of the way, lately
 	look    int                 // counts listings
-	wake    func()              // called after each take-over
+	counts  counts
+	wake    func() // called after each take-over
+}
+
+// Counts are what an [Intake] has done since it was made: looks, and files taken,
+// by what brought the look about. Files that only looks at intervals find mean
+// that the folder tells of no events, as network mounts do.
+type Counts struct {
+	Events, Rescans   int64 // looks
+	ByEvent, ByRescan int64 // files taken
+}
+
+type counts struct{ events, rescans, byEvent, byRescan atomic.Int64 }
+
+// Counts may be called while Run is at work.
+func (i *Intake) Counts() Counts {
+	c := &i.counts
+	return Counts{c.events.Load(), c.rescans.Load(), c.byEvent.Load(), c.byRescan.Load()}
+}
+
+// count adds a look.
+func (c *counts) count(event bool, taken int) {
+	looks, files := &c.rescans, &c.byRescan
+	if event {
+		looks, files = &c.events, &c.byEvent
+	}
+	looks.Add(1)
+	files.Add(int64(taken))
 }
 
 // New prepares the intake of one outbox, whose folder it makes (mode 0700) if

@@ -18,15 +18,16 @@ func (i *Intake) Run(ctx context.Context, taken func()) error {
 	}
 	events, stop := i.watch()
 	defer stop()
-	told := ""
+	told, event := "", false
 	for ctx.Err() == nil {
 		events.follow(i.box.Path)
-		_, _, err := i.Scan(ctx)
+		taken, _, err := i.Scan(ctx)
+		i.counts.count(event, taken)
 		if ctx.Err() != nil {
 			break
 		}
 		told = i.tell(told, err)
-		i.sleep(ctx, events)
+		event = i.sleep(ctx, events)
 	}
 	return ctx.Err()
 }
@@ -51,8 +52,8 @@ func (i *Intake) tell(told string, err error) string {
 }
 
 // sleep waits for the next look. Events come in bursts, so it also waits for
-// what follows the first.
-func (i *Intake) sleep(ctx context.Context, e *events) {
+// what follows the first. It reports whether an event ended the wait.
+func (i *Intake) sleep(ctx context.Context, e *events) (event bool) {
 	least := time.NewTimer(min(i.box.Every/10, 200*time.Millisecond))
 	defer least.Stop()
 	most := time.NewTimer(i.box.Every)
@@ -65,7 +66,9 @@ func (i *Intake) sleep(ctx context.Context, e *events) {
 		case <-ctx.Done():
 		case <-least.C:
 		}
+		return true
 	}
+	return false
 }
 
 // events wakes on what happens in a folder. It is a hint only.

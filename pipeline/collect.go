@@ -90,6 +90,9 @@ func (p *Pipeline) collect(ctx context.Context, l *lane) (got int, pending bool,
 	if err := c.forgetGone(ctx, files); err != nil {
 		return 0, false, err
 	}
+	if err := c.remember(ctx); err != nil {
+		return 0, false, err
+	}
 	defer func() {
 		if err == nil && c.got > 0 {
 			err = c.removeTaken(ctx)
@@ -109,6 +112,22 @@ func (p *Pipeline) collect(ctx context.Context, l *lane) (got int, pending bool,
 	}
 	c.forgetSightings()
 	return c.got, c.pending, nil
+}
+
+// lookEvery is how often successful looks are recorded: nobody asks more closely.
+const lookEvery = time.Minute
+
+// remember records that the partner was asked with success, so that silence is
+// told from nothing to fetch.
+func (c *collector) remember(ctx context.Context) error {
+	if c.now.Sub(c.lane.looked) < lookEvery {
+		return nil
+	}
+	if err := c.p.Ledger.Collected(ctx, c.lane.Name, c.now); err != nil {
+		return err
+	}
+	c.lane.looked = c.now
+	return nil
 }
 
 // theirs marks an error of the partner or of the line to it, whatever it is: one

@@ -45,6 +45,7 @@ type Ledger interface {
 	Stopped(ctx context.Context) (map[string]exchange.Stop, error)
 	StopPartner(ctx context.Context, s exchange.Stop) error
 	ResumePartner(ctx context.Context, partner string) (bool, error)
+	Collected(ctx context.Context, partner string, at time.Time) error
 }
 
 // A Spool is where the bytes of deliveries are kept.
@@ -134,10 +135,11 @@ type Settings struct {
 	Endings    func(now time.Time) []exchange.Notice // keys and certificates that end soon; nil: nobody looks
 	Location   *time.Location                        // of windows, creation times and UNB times
 	Log        zerolog.Logger
-	Now        func() time.Time // nil: time.Now
-	Workers    int              // checks, seals and openings at the same time; 0: 2
-	Started    func()           // called by Run after recovery; nil: nothing
-	After      *Pipeline        // whose work Run takes over, loop by loop, once Stop was called there; nil: none
+	Now        func() time.Time                       // nil: time.Now
+	Workers    int                                    // checks, seals and openings at the same time; 0: 2
+	Moved      func(exchange.Move, exchange.Delivery) // called after each move, by several goroutines; nil: nothing
+	Started    func()                                 // called by Run after recovery; nil: nothing
+	After      *Pipeline                              // whose work Run takes over, loop by loop, once Stop was called there; nil: none
 
 	Node     string        // this process, among those that share the ledger; empty: there is no other
 	Shared   bool          // other nodes may work on the same ledger: what one does at a time is done in turns
@@ -246,6 +248,9 @@ func (p *Pipeline) apply(ctx context.Context, moves ...exchange.Move) ([]exchang
 
 // moved writes the one log line of a state change.
 func (p *Pipeline) moved(m exchange.Move, d exchange.Delivery) {
+	if p.Moved != nil {
+		p.Moved(m, d)
+	}
 	level := zerolog.InfoLevel
 	switch {
 	case d.State == exchange.Held || d.State == exchange.Rejected || d.State == exchange.Overdue:

@@ -26,6 +26,7 @@ type lane struct {
 	barred    atomic.Bool
 	modes     []exchange.Mode // of the routes to it; none: nothing is said
 	firstSeen map[string]sighting
+	looked    time.Time // the successful look at its folder that was recorded last
 }
 
 // kennung is VERFAHREN_KENNUNG of what is exchanged with the partner.

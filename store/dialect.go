@@ -22,17 +22,19 @@ type dialect struct {
 	plain      bool   // text must be UTF-8 without NUL
 	lock       string // after a SELECT in a transaction: nobody else may change these rows until it ends
 	skip       string // the same, leaving out rows that are locked
+	level      string // the part of column proof before its colon: the proof level
 	clock      string // the database's clock in Unix nanoseconds; "?": ours, since it runs in our process
 }
 
 func sqlite() *dialect {
-	return &dialect{goose: goose.DialectSQLite3, migrations: "migrations/sqlite", clock: "?"}
+	return &dialect{goose: goose.DialectSQLite3, migrations: "migrations/sqlite", clock: "?", level: "substr(proof, 1, instr(proof || ':', ':') - 1)"}
 }
 
 func postgres() *dialect {
 	return &dialect{
 		goose: goose.DialectPostgres, migrations: "migrations/postgres", numbered: true, plain: true,
-		lock: " FOR UPDATE", skip: " FOR UPDATE SKIP LOCKED",
+		level: "split_part(proof, ':', 1)",
+		lock:  " FOR UPDATE", skip: " FOR UPDATE SKIP LOCKED",
 		clock: "(extract(epoch FROM clock_timestamp()) * 1000000000)::bigint",
 	}
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"gateway301/exchange"
@@ -21,11 +22,11 @@ func (l *Ledger) Tallies(ctx context.Context, from, to, rejected time.Time) ([]e
 	}
 	args := []any{from.UnixNano(), to.UnixNano(), from.UnixNano(), to.UnixNano()}
 	args = append(append(args, anys(restless)...), rejected.UnixNano())
-	rows, err := l.read.query(ctx, `SELECT CASE WHEN partner <> '' THEN partner ELSE account END AS whom, direction, state, proof,
+	rows, err := l.read.query(ctx, `SELECT CASE WHEN partner <> '' THEN partner ELSE account END AS whom, direction, state, `+l.read.speaks().level+` AS proven,
 			CASE WHEN taken_at >= ? AND taken_at < ? THEN 1 ELSE 0 END AS tonight, count(*), min(taken_at), min(changed)
 		FROM delivery d WHERE taken_at >= ? AND taken_at < ? OR state IN (`+marks(len(restless))+`)
 			OR state = 'rejected' AND changed >= ? AND NOT EXISTS (SELECT 1 FROM delivery r WHERE r.replaces = d.id AND r.replaces <> 0)
-		GROUP BY whom, direction, state, proof, tonight ORDER BY whom, direction, state, proof, tonight`, args...)
+		GROUP BY whom, direction, state, proven, tonight ORDER BY whom, direction, state, proven, tonight`, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -154,4 +155,31 @@ func (l *Ledger) AcknowledgeAlarm(ctx context.Context, a exchange.Alarm) error {
 	_, err := l.execute(ctx, `UPDATE alarm SET acknowledged = ?, acknowledged_by = ?, seen_weight = ? WHERE kind = ? AND subject = ? AND raised = ?`,
 		stored(a.Acknowledged), a.AcknowledgedBy, a.SeenWeight, string(a.Kind), a.Subject, stored(a.Raised))
 	return err
+}
+
+// Pace is the usual time between two of the latest deliveries to a partner, the
+// median of up to 100; 0 when there were fewer than three.
+func (l *Ledger) Pace(ctx context.Context, partner string) (time.Duration, error) {
+	rows, err := l.read.query(ctx, `SELECT delivered_at FROM delivery WHERE partner = ? AND delivered_at IS NOT NULL ORDER BY delivered_at DESC LIMIT 101`, partner)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	var gaps []time.Duration
+	var later time.Time
+	for rows.Next() {
+		var at time.Time
+		if err := rows.Scan(nanos{&at}); err != nil {
+			return 0, err
+		}
+		if !later.IsZero() {
+			gaps = append(gaps, later.Sub(at))
+		}
+		later = at
+	}
+	if len(gaps) < 2 || rows.Err() != nil {
+		return 0, rows.Err()
+	}
+	slices.Sort(gaps)
+	return gaps[len(gaps)/2], nil
 }

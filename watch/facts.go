@@ -9,8 +9,9 @@ import (
 
 // Facts are what is known at one moment.
 type Facts struct {
-	Now  time.Time
-	Zone *time.Location
+	Now     time.Time
+	Started time.Time // of the service; zero: nobody knows
+	Zone    *time.Location
 
 	Tallies   []exchange.Tally // all that is not at rest, and all of the night
 	Imbalance int              // files taken over less those that are in a class

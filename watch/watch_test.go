@@ -170,7 +170,10 @@ func TestWhoIsWokenAndWhen(t *testing.T) {
 		"a stopped partner is one alarm, not two": {func(f *Facts) {
 			f.Partners[0].Stopped, f.Partners[0].LastCollected = exchange.LoginFailed, f.Now.Add(-day)
 		}, []string{"partner-stopped/kasse"}},
-		"silent for longer than agreed": {func(f *Facts) { f.Partners[0].LastCollected = f.Now.Add(-121 * time.Minute) }, []string{"silent/kasse"}},
+		"silent for longer than agreed":            {func(f *Facts) { f.Partners[0].LastCollected = f.Now.Add(-121 * time.Minute) }, []string{"silent/kasse"}},
+		"never asked, and nobody knows since when": {func(f *Facts) { f.Partners[0].LastCollected = time.Time{} }, nil},
+		"never asked, just started":                {func(f *Facts) { f.Partners[0].LastCollected, f.Started = time.Time{}, f.Now.Add(-time.Hour) }, nil},
+		"never asked since long":                   {func(f *Facts) { f.Partners[0].LastCollected, f.Started = time.Time{}, f.Now.Add(-3*time.Hour) }, []string{"silent/kasse"}},
 		"silent, collecting has just begun": {func(f *Facts) {
 			f.Partners[0].LastCollected, f.Partners[0].Collect = f.Now.Add(-day), window(t, "06:30-20:00")
 		}, nil},

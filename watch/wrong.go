@@ -86,10 +86,15 @@ func (w *list) partner(f Facts, p Partner) {
 	if !p.Collects || p.Stopped != exchange.NoCause {
 		return
 	}
-	// Silence counts while collecting is open, and not in the first moments of it.
-	if p.SilentAfter > 0 && p.Collect.Open(f.Now, f.Zone) && f.Now.Sub(p.LastCollected) > p.SilentAfter &&
+	// Silence counts while collecting is open, and not in the first moments of it;
+	// where no look ever succeeded, from the start on.
+	last := p.LastCollected
+	if last.IsZero() {
+		last = f.Started
+	}
+	if p.SilentAfter > 0 && !last.IsZero() && p.Collect.Open(f.Now, f.Zone) && f.Now.Sub(last) > p.SilentAfter &&
 		(p.Collect.Always() || p.Collect.Open(f.Now.Add(-p.SilentAfter), f.Zone)) {
-		w.add(exchange.AlarmSilent, p.Name, 1, p.LastCollected)
+		w.add(exchange.AlarmSilent, p.Name, 1, last)
 	}
 	if p.ExpectWithin > 0 && f.Now.Sub(p.LastArrived) > p.ExpectWithin {
 		w.add(exchange.AlarmNothingArrived, p.Name, 1, p.LastArrived)

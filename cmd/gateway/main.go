@@ -76,7 +76,7 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(
 		newDemoCommand(), newRunCommand(), newCheckCommand(), newShowCommand(),
 		newQueueCommand(), newTraceCommand(), newConfigCommand(), newPartnerCommand(), newRouteCommand(), newStoreCommand(),
-		newReloadCommand(), newStatusCommand(), newInitCommand(), newDoctorCommand(),
+		newReloadCommand(), newStatusCommand(), newNightCommand(), newAlertCommand(), newInitCommand(), newDoctorCommand(),
 		newExplainCommand(), newAufCommand(), newIKCommand(), newRulesCommand(), newSampleCommand(),
 		newSealCommand(), newOpenCommand(), newInspectCommand(), newKeyCommand(), newTrustlistCommand(), newSimulateCommand(),
 		&cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs,

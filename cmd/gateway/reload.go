@@ -126,7 +126,7 @@ func (g *gateway) succeed() (*config.File, error) {
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
-	s, err := g.settings(file, p)
+	s, w, err := g.settings(file, p)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func (g *gateway) succeed() (*config.File, error) {
 	}
 	old := g.pipeline
 	s.After = old
-	g.pipeline = pipeline.New(s)
+	g.pipeline, g.watched = pipeline.New(s), w
 	g.begin(g.pipeline)
 	old.Stop()
 	return file, nil
@@ -158,6 +158,7 @@ func fixed(old, next *config.File) error {
 	for key, same := range map[string]bool{
 		"ledger": old.Ledger == next.Ledger, "store": old.Store == next.Store, "dsn": old.DSN == next.DSN, "takeover-after": old.Takeover == next.Takeover, "spool": old.Spool == next.Spool,
 		"server":        (old.Server == nil) == (next.Server == nil),
+		"web":           (old.Web == nil) == (next.Web == nil) && (old.Web == nil || *old.Web == *next.Web),
 		"server.listen": old.Server == nil || next.Server == nil || old.Server.Listen == next.Server.Listen,
 	} {
 		if !same {
@@ -382,46 +383,20 @@ With --json: the object that 'gateway status --json' prints, error when it was r
 	return c
 }
 
-func newStatusCommand() *cobra.Command {
-	var file string
-	var asJSON bool
-	c := &cobra.Command{
-		Use:   "status",
-		Short: "Tell whether the service runs, and with which configuration",
-		Long: `Ask the running service for its version, process, active configuration and since when.
-Exit code 0 when it answers, 5 when none does.
-With --json: version, pid, config, hash, since, reloads, finishing, refused.`,
-		Args: cobra.NoArgs,
+// serviceLines tells of the running service.
+func serviceLines(c *cobra.Command, cfg *config.File, r reply) {
+	w := c.OutOrStdout()
+	line := func(de, en string, v any) { fmt.Fprintf(w, "%-24s %v\n", words(c, de, en), v) }
+	line("läuft", "running", fmt.Sprintf("%s, PID %d", r.Version, r.PID))
+	line("Konfiguration", "configuration", r.Config)
+	line("aktiv", "active", fmt.Sprintf("%.12s %s %s", r.Hash, words(c, "seit", "since"), moment(r.Since, cfg.TimeZone)))
+	if cfg.Hash != r.Hash {
+		line("auf der Platte", "on disk", fmt.Sprintf("%.12s, %s", cfg.Hash, words(c, "noch nicht übernommen", "not taken up yet")))
 	}
-	configFlag(c, &file)
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, _, err := readConfig(file)
-		if err != nil {
-			return err
-		}
-		r, err := ask(cfg, "status")
-		if err != nil {
-			return err
-		}
-		if asJSON {
-			return writeJSON(c.OutOrStdout(), r)
-		}
-		w := c.OutOrStdout()
-		line := func(de, en string, v any) { fmt.Fprintf(w, "%-24s %v\n", words(c, de, en), v) }
-		line("läuft", "running", fmt.Sprintf("%s, PID %d", r.Version, r.PID))
-		line("Konfiguration", "configuration", r.Config)
-		line("aktiv", "active", fmt.Sprintf("%.12s %s %s", r.Hash, words(c, "seit", "since"), moment(r.Since, cfg.TimeZone)))
-		if cfg.Hash != r.Hash {
-			line("auf der Platte", "on disk", fmt.Sprintf("%.12s, %s", cfg.Hash, words(c, "noch nicht übernommen", "not taken up yet")))
-		}
-		if r.Finishing > 0 {
-			line("laufen noch aus", "still finishing", r.Finishing)
-		}
-		if r.Refused != "" {
-			line("zuletzt abgelehnt", "last refused", strings.ReplaceAll(printable(r.Refused), "\n", "\n"+strings.Repeat(" ", 25)))
-		}
-		return nil
+	if r.Finishing > 0 {
+		line("laufen noch aus", "still finishing", r.Finishing)
 	}
-	return c
+	if r.Refused != "" {
+		line("zuletzt abgelehnt", "last refused", strings.ReplaceAll(printable(r.Refused), "\n", "\n"+strings.Repeat(" ", 25)))
+	}
 }

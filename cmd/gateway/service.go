@@ -20,6 +20,7 @@ import (
 	"gateway301/annex"
 	"gateway301/channels/dropserver"
 	"gateway301/exchange"
+	"gateway301/web"
 )
 
 func newRunCommand() *cobra.Command {
@@ -73,6 +74,9 @@ func serve(ctx context.Context, file string, once bool, errOut io.Writer) error 
 		if err := g.pipeline.Once(ctx); err != nil {
 			return err
 		}
+		if err := g.lookAround(ctx); err != nil {
+			g.log.Error().Err(err).Msg("an alarm could not be told, trying again in the next run")
+		}
 		after, err := g.quarantined(ctx)
 		if err != nil {
 			return err
@@ -101,10 +105,19 @@ func (g *gateway) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var page net.Listener
+	if g.file.Web != nil {
+		if page, err = net.Listen("tcp", g.file.Web.Listen); err != nil {
+			return err
+		}
+	}
 	g.pipeline.Started = func() {
 		line := g.log.Info().Str("version", version).Str("config", shortHash(g.file)).Int("outboxes", len(g.file.Outboxes)).Int("partners", len(g.file.Partners))
 		if listener != nil {
 			line = line.Str("listen", address(listener))
+		}
+		if page != nil {
+			line = line.Str("web", address(page))
 		}
 		line.Msg("gateway runs")
 		notify(daemon.SdNotifyReady)
@@ -116,6 +129,10 @@ func (g *gateway) run(ctx context.Context) error {
 		group.Go(func() error { return ignoreCancel(g.server.Serve(work, listener)) })
 	}
 	group.Go(func() error { return ignoreCancel(g.watchdog(work)) })
+	group.Go(func() error { return ignoreCancel(g.alarms(work)) })
+	if page != nil {
+		group.Go(func() error { return web.Serve(work, page, &shownOverHTTP{g, time.Now()}) })
+	}
 	group.Go(func() error { return ignoreCancel(g.ledger.Watch(work, g.wake)) })
 	g.start(work, group, g.pipeline, func() {
 		notify(daemon.SdNotifyStopping)

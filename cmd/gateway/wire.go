@@ -12,6 +12,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"gateway301/alert"
 	"gateway301/annex"
 	"gateway301/channels/dropserver"
 	"gateway301/channels/folder"
@@ -30,8 +31,21 @@ type gateway struct {
 	spool    *store.Spool
 	pipeline *pipeline.Pipeline
 	server   *dropserver.Server // nil: none
+	watched  watched
+	attempts attempts
+	started  time.Time
+	node     string // among several
 	log      zerolog.Logger
 	reloads
+}
+
+// watched is what belongs to one configuration and is looked at from outside the
+// pipeline.
+type watched struct {
+	file    *config.File
+	ring    *ring
+	intakes map[string]*intake.Intake // by outbox
+	senders []alert.Sender
 }
 
 // load reads a configuration and prints its problems. Those that a ledger with
@@ -82,6 +96,7 @@ type parts struct {
 	server   *dropserver.Server
 	checks   func() ([]annex.MessageCheck, error)
 	tables   *annex.Tables
+	senders  []alert.Sender
 }
 
 // newParts reads every key, certificate and list that the configuration names,
@@ -108,13 +123,15 @@ func newParts(file *config.File, log zerolog.Logger) (p parts, faults []error) {
 	note(err)
 	p.tables, err = loadTables(file.Checks.Tables)
 	note(err)
+	p.senders, err = newSenders(file.Alerts)
+	note(err)
 	return p, faults
 }
 
 // assemble opens the ledger and puts all parts together. Everything that is
 // wrong with keys, certificates and folders is reported at once.
 func assemble(ctx context.Context, file *config.File, log zerolog.Logger) (*gateway, error) {
-	g := &gateway{file: file, log: log}
+	g := &gateway{file: file, log: log, started: time.Now()}
 	p, faults := newParts(file, log)
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("%w: %s: %w", config.ErrInvalid, file.Path, errors.Join(faults...))
@@ -127,17 +144,19 @@ func assemble(ctx context.Context, file *config.File, log zerolog.Logger) (*gate
 		return nil, errors.Join(err, g.ledger.Close())
 	}
 	g.server = p.server
-	s, err := g.settings(file, p)
+	s, w, err := g.settings(file, p)
 	if err != nil {
 		return nil, errors.Join(err, g.close())
 	}
+	g.watched = w
 	g.pipeline = pipeline.New(s)
 	return g, nil
 }
 
 // settings are those of a pipeline for a configuration, on the ledger and spool at hand.
-func (g *gateway) settings(file *config.File, p parts) (pipeline.Settings, error) {
+func (g *gateway) settings(file *config.File, p parts) (pipeline.Settings, watched, error) {
 	log := g.log
+	w := watched{file: file, ring: p.ring, senders: p.senders, intakes: map[string]*intake.Intake{}}
 	s := pipeline.Settings{
 		Ledger: g.ledger, Spool: g.spool, Keys: p.ring, Endings: p.ring.endings(file), Outboxes: map[string]pipeline.Outbox{},
 		Partners: p.partners, Routes: file.Routes, Mandates: file.SpeaksFor,
@@ -146,6 +165,7 @@ func (g *gateway) settings(file *config.File, p parts) (pipeline.Settings, error
 	}
 	if s.Shared {
 		s.Node = nodeName()
+		g.node = s.Node
 	}
 	ledger := turns{g.ledger, s.Shared, s.Node}
 	for _, id := range file.Identities {
@@ -155,12 +175,14 @@ func (g *gateway) settings(file *config.File, p parts) (pipeline.Settings, error
 	for _, box := range file.Outboxes {
 		in, err := newIntake(g, file, box, ledger)
 		if err != nil {
-			return s, err
+			return s, w, err
 		}
 		s.Intakes = append(s.Intakes, in)
+		w.intakes[box.Name] = in
 		s.Outboxes[box.Name] = pipeline.Outbox{Owner: box.Owner, Physical: box.Physical}
 	}
-	return s, nil
+	s.Moved = g.attempts.moved
+	return s, w, nil
 }
 
 func (g *gateway) close() error {

@@ -38,8 +38,8 @@ func talliesCountWhatTheNightAsksFor(t *testing.T, l *store.Ledger) {
 		return rows[0]
 	}
 	tonight, lastWeek := noon.Add(time.Hour), noon.AddDate(0, 0, -7)
-	add(tonight, exchange.Delivered, func(d *exchange.Delivery) { d.Proof, d.DeliveredAt = "size", tonight.Add(time.Minute) })
-	add(tonight.Add(time.Minute), exchange.Delivered, func(d *exchange.Delivery) { d.Proof, d.DeliveredAt = "size", tonight.Add(2*time.Minute) })
+	add(tonight, exchange.Delivered, func(d *exchange.Delivery) { d.Proof, d.DeliveredAt = "size: 1 byte", tonight.Add(time.Minute) })
+	add(tonight.Add(time.Minute), exchange.Delivered, func(d *exchange.Delivery) { d.Proof, d.DeliveredAt = "size: 2 bytes", tonight.Add(2*time.Minute) })
 	add(tonight, exchange.Accepted, nil)
 	add(tonight, exchange.Taken, func(d *exchange.Delivery) { d.Partner = "" })
 	add(lastWeek, exchange.Accepted, nil) // at rest: not asked for
