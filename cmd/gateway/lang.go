@@ -93,7 +93,7 @@ func happeningName(c *cobra.Command, h exchange.Happening) string {
 		exchange.TookOver: "übernommen", exchange.Arrived: "abgeholt", exchange.Drafting: "beschlossen", exchange.Written: "geschrieben",
 		exchange.RouteFound: "zugeordnet", exchange.WasSealed: "signiert und verschlüsselt", exchange.Begun: "Versuch begonnen",
 		exchange.Publishing: "Auftragsdatei wird veröffentlicht", exchange.Proven: "zugestellt", exchange.LineFailed: "Leitung gestört",
-		exchange.Stopped: "von uns abgebrochen", exchange.Unclear: "Ausgang unklar", exchange.Interrupted: "unterbrochen", exchange.NotThere: "nicht dort",
+		exchange.Stopped: "von uns abgebrochen", exchange.Unclear: "Ausgang unklar", exchange.Interrupted: "unterbrochen", exchange.NotThere: "nicht dort", exchange.Outdated: "Schlüssel überholt, wird neu versiegelt",
 		exchange.Postponed: "verschoben", exchange.Confirmed: "angenommen", exchange.Refused: "abgewiesen", exchange.PeriodPassed: "unbeanstandet",
 		exchange.AnswerLate: "Antwort überfällig", exchange.Holding: "angehalten", exchange.Released: "freigegeben", exchange.Redrafted: "neu zu schreiben",
 		exchange.Reopened: "wieder geöffnet", exchange.Vouched: "von Hand belegt", exchange.Resumed: "freigegeben, erst nachsehen", exchange.Withdrawn: "zurückgezogen",

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,10 +51,11 @@ func TestLargeFileInLittleMemory(t *testing.T) {
 	}
 	write("keys/ssh_musterkasse", sshd.Client.PEM)
 	write("insured.txt", []byte("A123456780\n"))
-	values := map[string]string{
-		"cert": "hospital", "ik": "260500005", "physical": "260500005", "mode": "test", "types": "[ENTL]", "first": "1", "speaks-for": "[]", "checks": "{}",
+	values := usualValues()
+	maps.Copy(values, map[string]string{
+		"types":       "[ENTL]",
 		"MUSTERKASSE": sshd.Root, "MUSTERKASSE_ADDRESS": sshd.Address, "MUSTERKASSE_USER": sshd.User, "MUSTERKASSE_HOSTKEY": sshd.Host[0].Line(),
-	}
+	})
 	value := func(key string) string { return values[key] }
 	large := strings.Replace(os.Expand(hospitalScenario, value), "max-size: 64MiB", "max-size: 2GiB", 1)
 	write("hospital.yaml", []byte(large))

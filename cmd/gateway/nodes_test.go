@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,10 +56,11 @@ func newNodes(t *testing.T) *nodes {
 		n.write("keys/"+name, content)
 	}
 	n.write("keys/ssh_musterkasse", n.sshd.Client.PEM)
-	values := map[string]string{
-		"cert": "hospital", "ik": "260500005", "physical": "260500005", "mode": "test", "types": "[AUFN]", "first": "1", "speaks-for": "[]", "checks": "{}",
+	values := usualValues()
+	maps.Copy(values, map[string]string{
+		"types":       "[AUFN]",
 		"MUSTERKASSE": n.sshd.Root, "MUSTERKASSE_ADDRESS": n.sshd.Address, "MUSTERKASSE_USER": n.sshd.User, "MUSTERKASSE_HOSTKEY": n.sshd.Host[0].Line(),
-	}
+	})
 	n.write("hospital.yaml", []byte("store: postgres\ndsn: env:LEDGER_DSN\ntakeover-after: 2s\n"+os.Expand(hospitalScenario, func(key string) string { return values[key] })))
 	n.write("sqlite.yaml", []byte(os.Expand(hospitalScenario, func(key string) string { return values[key] })))
 	n.write("outbox/.keep", nil)

@@ -365,9 +365,14 @@ func cmdAnnahmestelle(ts *testscript.TestScript, _ bool, args []string) {
 	write(ts, "annahmestelle.yaml", insurerScenario, append([]string{"checks={insured-list: insured.txt}"}, args...))
 }
 
+// usualValues are those of the two YAML texts, for whoever says nothing else.
+func usualValues() map[string]string {
+	return map[string]string{"cert": "hospital", "ik": "260500005", "physical": "260500005", "speaks-for": "[]", "first": "1",
+		"mode": "test", "types": "[AUFN, VERL, MBEG, RECH, ENTL]", "checks": "{}", "accept": `["0"]`, "own": "", "sftp": ""}
+}
+
 func write(ts *testscript.TestScript, name, text string, args []string) {
-	values := map[string]string{"cert": "hospital", "ik": "260500005", "physical": "260500005", "speaks-for": "[]", "first": "1",
-		"mode": "test", "types": "[AUFN, VERL, MBEG, RECH, ENTL]", "checks": "", "accept": `["0"]`, "own": "", "sftp": ""}
+	values := usualValues()
 	more := ""
 	for _, arg := range args {
 		key, value, ok := strings.Cut(arg, "=")
