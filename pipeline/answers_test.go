@@ -210,6 +210,10 @@ func TestPartlyRefused(t *testing.T) {
 		if len(copies) != 1 {
 			t.Fatalf("handed over %d times", len(copies))
 		}
+		list := w.annahme.back.lists[pipeline.HandedName(in)]
+		if !strings.Contains(list, "Nachricht 1, UNH 00001") || !strings.Contains(list, "Nachricht 3, UNH 00003") || strings.Contains(list, "Nachricht 2") || strings.Contains(list, stranger) {
+			t.Errorf("list of what was left out: %q", list)
+		}
 		rep, err := annex.Check(t.Context(), bytes.NewReader(copies[0]), annex.CheckOptions{})
 		must(t, err)
 		for _, f := range rep.Findings {

@@ -142,6 +142,9 @@ func (w *world) travel(p passage, n int, lands, late bool) {
 		equal(t, "the very file handed over", to.back.got(content), 1)
 	}
 	equal(t, "inbox", len(to.back.taken), p.handed)
+	if p.handed == 1 && p.end == exchange.Rejected {
+		equal(t, "lists beside what was handed over", len(to.back.lists), 1)
+	}
 	for name, copies := range to.back.taken {
 		if len(copies) != 1 {
 			t.Errorf("%s was handed over %d times", name, len(copies))

@@ -293,6 +293,7 @@ func (m *mortal) ResumePartner(ctx context.Context, partner string) (resumed boo
 type backEnd struct {
 	dir   string
 	taken map[string][][]byte // by name: every content that was ever there
+	lists map[string]string   // by name of the file: the list of what was left out that lay beside it
 }
 
 func (b *backEnd) look() error {
@@ -306,7 +307,10 @@ func (b *backEnd) look() error {
 			return err
 		}
 		if b.taken == nil {
-			b.taken = map[string][][]byte{}
+			b.taken, b.lists = map[string][][]byte{}, map[string]string{}
+		}
+		if list, err := os.ReadFile(strings.TrimSuffix(name, ".edi") + ".leftout.txt"); err == nil {
+			b.lists[filepath.Base(name)] = string(list)
 		}
 		b.taken[filepath.Base(name)] = append(b.taken[filepath.Base(name)], content)
 		if err := os.Remove(name); err != nil {

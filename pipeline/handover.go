@@ -28,11 +28,18 @@ func HandedName(d exchange.Delivery) string {
 	return fmt.Sprintf("%s-%s-%06d.edi", strings.Map(plain, d.Owner), strings.Map(plain, d.Envelope.ApplicationRef), d.ID)
 }
 
+// LeftOutName is the name of the list that lies beside a handed file of which some
+// messages were refused: which, and why.
+func LeftOutName(d exchange.Delivery) string {
+	return strings.TrimSuffix(HandedName(d), ".edi") + ".leftout.txt"
+}
+
 // temporaryName is what a file is called in the back end's folder until it is complete.
 func temporaryName(d exchange.Delivery) string { return ".gateway-" + d.Intake + ".tmp" }
 
 // stage writes the good messages into the back end's folder under a temporary
-// name. The next station knows by this name whether the rename has happened.
+// name, after the list of those left out, which thus stands there before the file
+// appears. The next station knows by this name whether the rename has happened.
 func (p *Pipeline) stage(ctx context.Context, d exchange.Delivery) error {
 	inbox, err := p.inbox(d)
 	if err != nil {
@@ -41,6 +48,9 @@ func (p *Pipeline) stage(ctx context.Context, d exchange.Delivery) error {
 	defer inbox.Close()
 	skip, err := leftOut(d)
 	if err != nil {
+		return err
+	}
+	if err := p.listLeftOut(inbox, d); err != nil {
 		return err
 	}
 	plain, err := p.part(d, partPlain)
@@ -75,6 +85,27 @@ func (p *Pipeline) stage(ctx context.Context, d exchange.Delivery) error {
 	_, err = p.apply(ctx, exchange.Move{ID: d.ID, From: d.State, By: exchange.Staged, Due: p.Now(), Cause: d.Cause, Text: d.Reason,
 		Change: func(d *exchange.Delivery) { d.Proof = mark }})
 	return err
+}
+
+// listLeftOut puts the list of refused messages into the back end's folder, whole
+// under its name; a second time it replaces the list by the same. Where nothing was
+// refused, it removes what an earlier opening of the delivery may have left.
+func (p *Pipeline) listLeftOut(inbox *os.Root, d exchange.Delivery) error {
+	if len(d.Draft) == 0 {
+		if err := inbox.Remove(LeftOutName(d)); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	}
+	found, err := ReadFindings(func(part string) (io.ReadCloser, error) { return p.part(d, part) })
+	if err != nil {
+		return err
+	}
+	rep := annex.Report{Envelope: annex.Envelope{ApplicationRef: d.Envelope.ApplicationRef}, Refused: found.LeftOut}
+	if err := writeSynced(inbox, temporaryName(d), func(w io.Writer) error { return annex.WriteLeftOut(w, &rep) }); err != nil {
+		return err
+	}
+	return inbox.Rename(temporaryName(d), LeftOutName(d))
 }
 
 // errAnotherFolder: the back end's folder is not the one that a file was staged in.
