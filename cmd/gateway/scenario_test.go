@@ -79,6 +79,7 @@ func TestScenarios(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"pki": cmdPKI, "partner": cmdPartner, "simulate": cmdSimulate, "line": cmdLine,
 			"await": cmdAwait, "until": cmdUntil, "hospital": cmdHospital, "annahmestelle": cmdAnnahmestelle, "sample": cmdSample, "auf": cmdAuf,
+			"dropserver": cmdDropServer, "drop": cmdDrop,
 		},
 	})
 }
