@@ -27,6 +27,9 @@ type CheckOptions struct {
 	// Refused is how many refused messages the report holds, 100,000 if 0. More
 	// than that reject the file, since no answer could name them.
 	Refused int
+	// Unnamed: the report holds no refused messages, which take room, for who needs
+	// only the verdict.
+	Unnamed bool
 	// Workers is how many cores a large file may use, all if 0. A check of o.Checks
 	// that is no [SharedCheck] makes it one. Whatever it is, the report is the same.
 	Workers int
@@ -104,9 +107,11 @@ type MessageCheck interface {
 const (
 	defaultKeep    = 1000
 	defaultRefused = 100_000
-	maxDistinct    = 1000  // message types or FKT senders that a report holds
-	maxUNH         = 99999 // five digits
-	pollSteps      = 4096  // segments between two looks at the context
+	maxFaults      = 1 << 18 // faults that a report holds behind the first ones of messages
+	maxShared      = 1000    // texts
+	maxDistinct    = 1000    // message types or FKT senders that a report holds
+	maxUNH         = 99999   // five digits
+	pollSteps      = 4096    // segments between two looks at the context
 )
 
 // Check goes through a file and reports all that is wrong with it: the envelope
@@ -160,9 +165,11 @@ type checker struct {
 	uncut     bool  // a fault of the envelope, however grave: no copy can leave a message out
 	framing   bool  // what is reported now is a fault of the envelope, not of the message
 	refused   int64 // messages refused in all
-	lost      bool  // a segment of the envelope is missing, so the count in UNZ is not judged
-	resumed   bool  // likewise the reference of the next UNH
-	cutTold   bool  // 10006 was reported
+	faultRoom int   // faults for which there is room, but for the first ones of messages
+	shared    map[string]string
+	lost      bool // a segment of the envelope is missing, so the count in UNZ is not judged
+	resumed   bool // likewise the reference of the next UNH
+	cutTold   bool // 10006 was reported
 
 	unb       bool // UNB was read
 	msg       MessageInfo
@@ -187,7 +194,7 @@ func newChecker(r io.Reader, o CheckOptions) *checker {
 	if o.Refused <= 0 {
 		o.Refused = defaultRefused
 	}
-	c := &checker{o: o, rules: o.Tables.ruleOf(), in: counter{r: r}, expected: 1, proc: o.Procedure}
+	c := &checker{o: o, rules: o.Tables.ruleOf(), in: counter{r: r}, expected: 1, proc: o.Procedure, faultRoom: maxFaults}
 	if c.proc == nil {
 		c.proc = krh()
 	}
@@ -964,18 +971,62 @@ func (c *checker) refusesFile(stage int) bool {
 
 // refuse enters the present message into the list of refused ones.
 func (c *checker) refuse(f Finding, fkt Geschaeftsvorfall) {
-	fault := FHL{Segment: f.Segment, Position: f.Position, Element: f.Element, Code: f.Code, Text: f.Text}
-	if !c.bad {
+	first := !c.bad
+	if first {
 		c.bad = true
 		c.refused++
-		if len(c.rep.Refused) < c.o.Refused {
-			c.rep.Refused = append(c.rep.Refused, Refused{c.msg.Message, c.msg.Reference, c.msg.Type, fkt, []FHL{fault}})
-		}
+	}
+	if !c.names() {
 		return
 	}
-	if last := &c.rep.Refused[len(c.rep.Refused)-1]; last.Message == c.msg.Message && len(last.Faults) < MaxFHL {
+	fault := FHL{Segment: f.Segment, Position: f.Position, Element: f.Element, Code: f.Code, Text: c.share(f.Text)}
+	if first {
+		c.list(Refused{c.msg.Message, c.msg.Reference, c.msg.Type, fkt, []FHL{fault}})
+		return
+	}
+	if last := &c.rep.Refused[len(c.rep.Refused)-1]; last.Message == c.msg.Message && len(last.Faults) < MaxFHL && c.faultRoom > 0 {
+		c.faultRoom--
 		last.Faults = append(last.Faults, fault)
 	}
+}
+
+// list enters a refused message with its faults, as far as there is room for them.
+func (c *checker) list(r Refused) {
+	r.Faults = r.Faults[:min(len(r.Faults), 1+c.faultRoom)]
+	c.faultRoom -= len(r.Faults) - 1
+	for i := range r.Faults {
+		r.Faults[i].Text = c.share(r.Faults[i].Text)
+	}
+	r.Type = c.share(r.Type)
+	for _, v := range []*string{&r.FKT.VKZ, &r.FKT.Number, &r.FKT.Sender, &r.FKT.Recipient} {
+		*v = c.share(*v)
+	}
+	c.rep.Refused = append(c.rep.Refused, r)
+}
+
+// share gives a text that was there before as the same one, since most faults of a
+// file read alike.
+func (c *checker) share(s string) string {
+	if t, ok := c.shared[s]; ok {
+		return t
+	}
+	if len(c.shared) < maxShared {
+		if c.shared == nil {
+			c.shared = make(map[string]string)
+		}
+		c.shared[s] = s
+	}
+	return s
+}
+
+// names reports whether the report will hold the refused messages. If not, those
+// that it holds already are given up.
+func (c *checker) names() bool {
+	if c.o.Unnamed || c.fileError || c.refused > int64(c.o.Refused) {
+		c.rep.Refused = nil
+		return false
+	}
+	return true
 }
 
 // settle draws the conclusion.
@@ -983,7 +1034,7 @@ func (c *checker) settle(err error) {
 	c.rep.Size = c.in.n
 	c.rep.NotChecked = c.notGiven()
 	switch {
-	case err != nil, c.fileError, c.refused > int64(len(c.rep.Refused)), c.uncut && c.refused > 0:
+	case err != nil, c.fileError, c.refused > int64(c.o.Refused), c.uncut && c.refused > 0:
 		c.rep.Verdict, c.rep.Refused = Rejected, nil
 	case c.refused == 0:
 		c.rep.Verdict = Accepted

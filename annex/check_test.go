@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -444,6 +445,67 @@ func TestFindingsAreBounded(t *testing.T) {
 	}
 	if last := rep.Findings[9]; last.Code != "G1-022" || last.SegmentNumber != 12 {
 		t.Errorf("tenth finding %+v", last)
+	}
+}
+
+// A file whose every message is refused, for many faults, takes little memory.
+func TestRefusedMessagesAreBounded(t *testing.T) {
+	const (
+		messages = 20_000
+		faults   = 12
+	)
+	body := "FKT+10+01+260500005+109910000'" + strings.Repeat("NAD+"+strings.Repeat("x", 46)+"+B+w+19700101'", faults)
+	for _, c := range []struct {
+		name  string
+		o     func(*CheckOptions)
+		unt   int // by how much UNT of the first message counts wrongly
+		named int
+		most  int // of live memory in bytes, at the end of the file
+	}{
+		{"named", func(*CheckOptions) {}, 0, messages, messages * (250 + 100*faults)},
+		{"only counted", func(o *CheckOptions) { o.Unnamed = true }, 0, 0, 2 << 20},
+		{"the file is refused", func(*CheckOptions) {}, 1, 0, 2 << 20},
+		{"too many to be named", func(o *CheckOptions) { o.Refused = messages / 2 }, 0, 0, 2 << 20},
+	} {
+		for _, workers := range []int{1, 2} {
+			o := thorough(t)
+			o.Workers, o.Keep = workers, 10
+			c.o(&o)
+			alive := func() int {
+				var m runtime.MemStats
+				runtime.GC()
+				runtime.ReadMemStats(&m)
+				return int(m.HeapAlloc)
+			}
+			i, before, after := 0, alive(), 0
+			in := &generator{next: func() string {
+				switch i++; {
+				case i == 1:
+					return goodUNB
+				case i <= messages+1:
+					count := faults + 3
+					if i == 2 {
+						count += c.unt
+					}
+					return fmt.Sprintf("UNH+%05d+AUFN:16:000:00'%sUNT+%d+%05d'", i-1, body, count, i-1)
+				case i == messages+2:
+					after = alive()
+					return fmt.Sprintf("UNZ+%d+00007'", messages)
+				}
+				return ""
+			}}
+			rep, err := Check(context.Background(), in, o)
+			if err != nil || rep.Verdict != Rejected || len(rep.Refused) != c.named || rep.Errors < messages*faults-faults {
+				t.Errorf("%s, %d workers: %v, %s, %d errors, %d messages named", c.name, workers, err, rep.Verdict, rep.Errors, len(rep.Refused))
+			}
+			if c.named > 0 && len(rep.Refused[messages-1].Faults) < faults {
+				t.Errorf("%s, %d workers: %d faults in the last message", c.name, workers, len(rep.Refused[messages-1].Faults))
+			}
+			if after-before > c.most+workers<<22 { // pieces that are being checked
+				t.Errorf("%s, %d workers: %d bytes in use at the end of the file", c.name, workers, after-before)
+			}
+			runtime.KeepAlive(rep)
+		}
 	}
 }
 

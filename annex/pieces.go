@@ -361,9 +361,13 @@ func (c *checker) takeOver(p *part, size int) bool {
 		f.Offset += offset
 		r.Findings = append(r.Findings, f)
 	}
-	for _, m := range p.rep.Refused[:min(len(p.rep.Refused), c.o.Refused-len(r.Refused))] {
-		m.Message += r.Messages
-		r.Refused = append(r.Refused, m)
+	c.refused += p.refused
+	c.fileError = c.fileError || p.fileError
+	if c.names() {
+		for _, m := range p.rep.Refused {
+			m.Message += r.Messages
+			c.list(m)
+		}
 	}
 	for _, l := range lists(r, &p.rep) {
 		for _, v := range *l[1] {
@@ -380,8 +384,6 @@ func (c *checker) takeOver(p *part, size int) bool {
 	r.FHL += p.rep.FHL
 	r.Errors += p.rep.Errors
 	r.Warnings += p.rep.Warnings
-	c.refused += p.refused
-	c.fileError = c.fileError || p.fileError
 	c.uncut = c.uncut || p.uncut
 	c.expected = p.expected
 	return true

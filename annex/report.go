@@ -59,7 +59,7 @@ type Refused struct {
 	Reference string // UNH 0062
 	Type      string
 	FKT       Geschaeftsvorfall // the one in which the first fault lies
-	Faults    []FHL             // at least one, at most [MaxFHL]
+	Faults    []FHL             // at least one, at most [MaxFHL]; only the first where very many stand before
 }
 
 // A Report is what [Check] found out about a file.
@@ -86,7 +86,7 @@ type Report struct {
 	Findings         []Finding // the first ones, in order of appearance
 	Errors, Warnings int       // how many there are in all
 	Verdict          Verdict
-	Refused          []Refused // in order; empty when an error rejects the file as a whole
+	Refused          []Refused // in order; empty when an error rejects the file as a whole, or by [CheckOptions]
 }
 
 // Refuses reports whether the message with this running number is refused.

@@ -130,7 +130,7 @@ func counted[N int | int64](c *cobra.Command, n N, de, deMore, en, enMore string
 
 // options turns the flags into what annex wants.
 func (f *checkFlags) options() (annex.CheckOptions, error) {
-	o := annex.CheckOptions{Stage: f.stage, LastReference: f.last, Confirmed: true}
+	o := annex.CheckOptions{Stage: f.stage, LastReference: f.last, Confirmed: true, Unnamed: true}
 	zone, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
 		return o, err
