@@ -48,8 +48,10 @@
 //   - The writer releases the four characters that need it, : + ? and ' or
 //     whatever is in force in their place, and never the decimal mark, as the
 //     GKV-Spitzenverband answered for the sibling procedures.
-//   - CR and LF may stand between segments: real files have them. Nothing else
-//     may, and inside a segment they are content.
+//   - CR and LF may stand between segments. ISO 9735 knows no line ends, but
+//     Kostenträgerdateien and samples of § 301 have a LF after every terminator,
+//     and readers of the sibling procedures take them. Nothing else may stand
+//     there, and inside a segment they are content.
 //   - A UNA holds for its own interchange. Its decimal mark is told and not
 //     used: real files announce one and use the other.
 //   - A byte order mark, and a single 0x1A behind the last UNZ, are passed over

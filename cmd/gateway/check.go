@@ -80,11 +80,13 @@ func (f *checkFlags) run(c *cobra.Command, args []string) error {
 	defer func() { work.Wait() }() // each result holds its own error
 	defer cancel()
 	work.SetLimit(runtime.GOMAXPROCS(0))
+	p := newProgress(c.ErrOrStderr(), nil, sizesOf(args)) // findings come at the end of a file, so they may go to the same terminal
+	defer p.clear()
 	go func() {
 		for i, path := range args {
 			work.Go(func() error {
 				defer close(results[i].done)
-				results[i].rep, results[i].err = checkFile(ctx, path, c.InOrStdin(), o)
+				results[i].rep, results[i].err = checkFile(ctx, path, c.InOrStdin(), p, o)
 				return nil
 			})
 		}
@@ -96,6 +98,7 @@ func (f *checkFlags) run(c *cobra.Command, args []string) error {
 	bad, unread := 0, 0
 	for i, path := range args {
 		<-results[i].done
+		p.clear()
 		if err := results[i].err; err != nil {
 			if ctx.Err() != nil {
 				return err
@@ -332,7 +335,7 @@ func readPartners(path string) (*annex.Partners, error) {
 	return &p, nil
 }
 
-func checkFile(ctx context.Context, path string, stdin io.Reader, o annex.CheckOptions) (annex.Report, error) {
+func checkFile(ctx context.Context, path string, stdin io.Reader, p *progress, o annex.CheckOptions) (annex.Report, error) {
 	in := stdin
 	if path != "-" {
 		f, err := os.Open(path)
@@ -342,7 +345,29 @@ func checkFile(ctx context.Context, path string, stdin io.Reader, o annex.CheckO
 		defer f.Close()
 		in = f
 	}
-	return annex.Check(ctx, in, o)
+	return annex.Check(ctx, &telling{in, p}, o)
+}
+
+// A telling reader tells how far it has come.
+type telling struct {
+	io.Reader
+	progress *progress
+}
+
+func (t *telling) Read(b []byte) (int, error) {
+	n, err := t.Reader.Read(b)
+	t.progress.add(int64(n))
+	return n, err
+}
+
+// sizesOf adds up files; those that cannot be looked at are told of when they are opened.
+func sizesOf(paths []string) (sum int64) {
+	for _, path := range paths {
+		if info, err := os.Stat(path); err == nil {
+			sum += info.Size()
+		}
+	}
+	return sum
 }
 
 // A foundLine is the stable JSON form of a finding.

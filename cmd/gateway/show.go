@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 	"unicode"
@@ -439,6 +440,9 @@ type progress struct {
 	size  int64
 	next  int64 // offset at which to look at the clock again
 	shown time.Time
+
+	mu   sync.Mutex // of read
+	read int64
 }
 
 func newProgress(w, out io.Writer, size int64) *progress {
@@ -464,8 +468,21 @@ func (p *progress) at(offset int64) {
 	}
 }
 
+// add tells that n more bytes were read, by any goroutine.
+func (p *progress) add(n int64) {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.read += n
+	p.at(p.read)
+}
+
 func (p *progress) clear() {
 	if p != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
 		fmt.Fprint(p.w, "\r     \r")
 	}
 }

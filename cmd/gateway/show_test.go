@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"gateway301/edifact"
 )
@@ -170,5 +171,29 @@ func TestShowPipeClosesEarly(t *testing.T) {
 	r.Close()
 	if err := <-done; !errors.Is(err, syscall.EPIPE) || exitCode(err) != exitDone {
 		t.Errorf("%v, exit code %d", err, exitCode(err))
+	}
+}
+
+// How far a long file has been read is told once a second, whoever reads.
+func TestProgress(t *testing.T) {
+	var out strings.Builder
+	p := &progress{w: &out, size: 200 << 20}
+	p.add(50 << 20)
+	p.add(1) // not again at once
+	if got := out.String(); got != "\r 25 %" {
+		t.Errorf("%q", got)
+	}
+	p.shown = time.Time{}
+	p.add(50 << 20)
+	p.clear()
+	if got := out.String(); got != "\r 25 %\r 50 %\r     \r" {
+		t.Errorf("%q", got)
+	}
+	var none *progress // of a short file, or without a terminal
+	none.add(1)
+	none.at(1)
+	none.clear()
+	if newProgress(&out, nil, 1<<40) != nil {
+		t.Error("progress where there is no terminal")
 	}
 }
