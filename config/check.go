@@ -192,7 +192,7 @@ func (r *reader) checkPartner(f *File, p *Partner, path string) {
 		}
 	}
 	if !put {
-		for _, key := range []string{"window", "grace", "first-number", "creation-time", "order", "when-vanished"} {
+		for _, key := range []string{"window", "grace", "first-number", "creation-time", "order", "order-wait", "order-then", "repeats-within", "when-vanished"} {
 			r.idle(path, key, `there is no "put" folder`)
 		}
 		if p.Positive {

@@ -159,7 +159,7 @@ func TestFull(t *testing.T) {
 			sued.MaxSize == 4<<30 && slices.Equal(sued.Ignore, []string{".tmp", ".part", ".filepart", ".swp", "~"}) && sued.Quarantine == in("state/quarantine/sued"),
 
 		"partner": a.Name == "kasse-a" && a.IK == "109910000" && a.Answers == exchange.AnswersAlways && a.AnswerPeriod == 84*time.Hour &&
-			a.First != nil && *a.First == 0 && a.UniqueTime && !a.StrictOrder && a.WhenVanished == exchange.VanishedResend && a.Folder == nil,
+			a.First != nil && *a.First == 0 && a.UniqueTime && a.Order == exchange.OrderOff && a.OrderWait == 90*time.Minute && a.OrderStop && a.NoRepeats == 30*24*time.Hour && a.WhenVanished == exchange.VanishedResend && a.Folder == nil,
 		"sftp": a.SFTP.Address == "sftp.example.org:22" && a.SFTP.User == "nord" && a.SFTP.Key.String() == "file:keys/ssh" &&
 			a.SFTP.Password.String() == "env:GATEWAY_TEST_PASSWORD" && sameKeys(a.SFTP.HostKeys) && a.SFTP.Put == "in" && a.SFTP.Get == "out" &&
 			a.SFTP.Temporary == TemporaryDot && a.SFTP.ConnectTimeout == 10*time.Second && a.SFTP.StallTimeout == 2*time.Minute,
@@ -183,7 +183,7 @@ func TestFull(t *testing.T) {
 			ost.Answers == exchange.AnswersNever && ost.Positive && ost.PositiveCode == "0" && ost.Collected(),
 		"partner defaults": west.Window.Always() && west.Collect.Always() && west.Grace == 15*time.Minute && west.CollectEvery == 5*time.Minute &&
 			west.IncompleteAfter == time.Hour && west.Answers == exchange.AnswersErrorsOnly && west.AnswerPeriod == 336*time.Hour && west.First == nil &&
-			!west.UniqueTime && west.StrictOrder && west.WhenVanished == exchange.VanishedOperator && !west.Positive && west.AnswerProfile == "gateway301" &&
+			!west.UniqueTime && west.Order == exchange.OrderStrict && west.OrderWait == 0 && !west.OrderStop && west.NoRepeats == 90*24*time.Hour && west.WhenVanished == exchange.VanishedOperator && !west.Positive && west.AnswerProfile == "gateway301" &&
 			west.Retry == schedule.Backoff{First: 30 * time.Second, Max: 30 * time.Minute, Attempts: 20} && !west.Collected(),
 		"known hosts": west.SFTP.KnownHosts == in("keys/known_hosts") && west.SFTP.HostKeys == nil && west.SFTP.Temporary == "" &&
 			west.SFTP.ConnectTimeout == 20*time.Second && west.SFTP.StallTimeout == time.Minute,

@@ -96,6 +96,7 @@ const (
 	defaultProcedure = "krh"
 	defaultHook      = 10 * time.Second
 	defaultTakeover  = time.Minute
+	defaultRepeats   = 90 * 24 * time.Hour
 	longestDuration  = 3650 * 24 * time.Hour
 	shortestDuration = 10 * time.Millisecond
 )
@@ -313,7 +314,10 @@ func (s *section) partner(loc *time.Location) Partner {
 		p.First, p.FirstNumber = &n, n
 	}
 	p.UniqueTime = s.choice("creation-time", "shared", "unique", "shared") == "unique"
-	p.StrictOrder = s.choice("order", "strict", "strict", "off") == "strict"
+	p.Order = exchange.Sequence(s.choice("order", string(exchange.OrderStrict), string(exchange.OrderStrict), string(exchange.OrderWarn), string(exchange.OrderOff)))
+	p.OrderWait = s.duration("order-wait", 0, 0, longestDuration)
+	p.OrderStop = s.choice("order-then", "release", "release", "stop") == "stop"
+	p.NoRepeats = s.duration("repeats-within", defaultRepeats, 0, longestDuration)
 	p.WhenVanished = exchange.Vanished(s.choice("when-vanished", string(exchange.VanishedOperator),
 		string(exchange.VanishedOperator), string(exchange.VanishedResend)))
 	p.Retry = schedule.Backoff{First: schedule.DefaultFirst, Max: schedule.DefaultMax, Attempts: schedule.DefaultAttempts}

@@ -70,6 +70,7 @@ const (
 	Oversize         Cause = "oversize"          // larger than the limit
 	SpoolDamaged     Cause = "spool-damaged"     // the spool's bytes are not those taken over
 	Duplicate        Cause = "duplicate"         // the very same delivery came before
+	OrderGap         Cause = "order"             // its predecessor by UNB 0020 is missing, or does not go on by itself
 	PartlyRefused    Cause = "partly"            // some messages were refused, the rest was handed over or sent
 )
 
@@ -140,6 +141,10 @@ type Delivery struct {
 	Replaces    int64     // id of the rejected delivery that this one corrects, or whose good messages it holds; 0 when unknown
 	Draft       []byte    // an answer's decided text, or the messages that are left out of the plain file
 
+	OrderSince time.Time // waits since then for a predecessor that does not come by itself; zero: it does not
+	Overtakes  bool      // may be published before its predecessor: a gap was recorded, or an operator allowed it
+	Repeats    bool      // may be sent although the same was sent before: an operator allowed it
+
 	LeasedBy    string    // the node that works on it; empty: none
 	LeasedUntil time.Time // another node may take it over from then on
 }
@@ -175,6 +180,8 @@ type Move struct {
 	Text   string
 	Change func(*Delivery)
 	Drafts []Delivery
+
+	InOrder bool // while the predecessor by UNB 0020 is in work, nothing is due: its last move makes it due
 
 	Holder string // the node that must hold the row's lease; empty: no matter who does
 	Lease  Lease  // what the row is under after the move; zero: none

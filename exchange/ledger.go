@@ -40,6 +40,17 @@ type Lease struct {
 // partner, and the node that believes to have it.
 type Turn struct{ Name, Node string }
 
+// A Predecessor is what comes before a delivery by UNB 0020.
+type Predecessor struct {
+	Reference string
+	Passed    bool  // it went out, or there is no order to keep
+	InWork    bool  // it, or one further before, goes on by itself
+	Unread    bool  // files of the same outbox were taken before and are not read yet: one of them may be it
+	History   bool  // others of the pair came before: if this one is not there, it is missing
+	ID        int64 // of the one that does not go on by itself; 0: there is none, it is missing
+	State     State // of that one
+}
+
 // A Fetched file is stored here while its original still stands at the partner.
 type Fetched struct {
 	Name     string

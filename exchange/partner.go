@@ -24,7 +24,10 @@ type Partner struct {
 	AnswerPeriod time.Duration // after the delivery
 	FirstNumber  int           // first transfer number when there is no history, 0 to 999
 	UniqueTime   bool          // creation-time: unique (one delivery a second) instead of shared
-	StrictOrder  bool          // a delivery waits for its predecessor by UNB 0020
+	Order        Sequence
+	OrderWait    time.Duration // strict: how long a gap holds its pair; 0: two hours, or half of what is left of the window
+	OrderStop    bool          // strict: after that time an operator must decide; else the gap is recorded and passed over
+	NoRepeats    time.Duration // sending: the same content or UNB reference is held if it was sent within this time; 0: not asked
 	Positive     bool          // receiving: answer good files too
 	PositiveCode string        // FHL.4 of such an answer
 	WhenVanished Vanished
@@ -33,6 +36,18 @@ type Partner struct {
 	Gzip         bool          // compression 02 was agreed, both ways
 	MaxSize      int64         // receiving: bytes of an opened file; 0: no limit
 }
+
+// Sequence says what UNB 0020 means for what is sent to a partner, for each sender,
+// recipient and mode. That receivers want the sequence kept is known, how strictly
+// is not; the default is ours.
+type Sequence string
+
+// The choices.
+const (
+	OrderStrict Sequence = "strict" // a delivery waits for its predecessor
+	OrderWarn   Sequence = "warn"   // it does not, and the history says so
+	OrderOff    Sequence = "off"    // nobody looks
+)
 
 // OnFindings says what becomes of a file of ours that our own check finds wrong.
 type OnFindings string

@@ -59,6 +59,12 @@ func (p *Pipeline) check(ctx context.Context, d exchange.Delivery) error {
 	if route.Hold != "" && d.Cause != exchange.ByRoute { // released: the cause stands still
 		return p.holdWith(ctx, d, env, exchange.ByRoute, "by route "+route.Name+": "+route.Hold)
 	}
+	if repeated, err := p.repeats(ctx, d, env, partner); err != nil || repeated != "" {
+		if err != nil {
+			return err
+		}
+		return p.holdWith(ctx, d, env, exchange.Duplicate, repeated)
+	}
 	if route.CopyTo != "" {
 		named := d
 		named.Owner, named.Envelope = owner, env

@@ -280,12 +280,26 @@ func (o *opening) refuse(ctx context.Context, cause exchange.Cause, text string,
 	return err
 }
 
+// received is the delivery in hand with the envelope that was found in it.
+func (o *opening) received() exchange.Delivery {
+	d := o.d
+	o.known(&d)
+	return d
+}
+
 // verdict records what becomes of a business file: refused, or handed over as a
 // whole or in part, with the answer that is due.
 func (o *opening) verdict(ctx context.Context) error {
 	rep, l := &o.rep, o.p.partners[o.d.Account]
 	m := exchange.Move{ID: o.d.ID, From: o.d.State, By: exchange.Judged, Due: o.p.Now(),
 		Text: "signed by " + strings.Join(o.opened.SignerIKs, ", ") + "; " + messages(rep.Messages) + ", none refused" + remarks(rep, o.p.Checks != nil)}
+	gap, err := o.p.Ledger.GapBefore(ctx, o.received())
+	if err != nil {
+		return err
+	}
+	if gap != "" { // when receiving, a gap is only told
+		m.Text += "; reference " + gap + " has not come"
+	}
 	note := ""
 	say := func(p annex.Profile) []annex.FEHLMessage { return p.Answer(rep) }
 	switch {

@@ -57,7 +57,10 @@ func TestStrictPairsNeverOvertake(t *testing.T) {
 				w := newWorld(t)
 				h := w.hospital
 				h.records()
-				h.settings.Partners[0].StrictOrder, h.settings.Partners[0].Collects = c.strict, false
+				h.settings.Partners[0].Order, h.settings.Partners[0].Collects = exchange.OrderOff, false
+				if c.strict {
+					h.settings.Partners[0].Order = exchange.OrderStrict
+				}
 				h.line.before = func(_ context.Context, op, _ string) error {
 					if op == "put" && len(h.line.did("put")) == 1 {
 						return channels.ErrLine
@@ -161,4 +164,107 @@ func TestCreationTimes(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A gap holds its pair, and no other, for the time agreed; then the partner's row
+// decides. What was missing may come in time.
+func TestGap(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		order        exchange.Sequence
+		stop, arrive bool
+		gap          string // what becomes of 00002: missing, held, rejected
+		want         string
+		took         time.Duration // until 00003 is published
+		held         int
+	}{
+		{name: "missing, released", order: exchange.OrderStrict, gap: "missing", want: "260500005 00001, 260500016 00001, 260500005 00003, 260500005 00004", took: 2 * time.Hour},
+		{name: "held, released", order: exchange.OrderStrict, gap: "held", want: "260500005 00001, 260500016 00001, 260500005 00003, 260500005 00004", took: 2 * time.Hour, held: 1},
+		{name: "missing, stopped", order: exchange.OrderStrict, gap: "missing", stop: true, want: "260500005 00001, 260500016 00001", held: 1},
+		{name: "missing, comes in time", order: exchange.OrderStrict, gap: "missing", arrive: true, want: "260500005 00001, 260500016 00001, 260500005 00002, 260500005 00003, 260500005 00004", took: time.Hour},
+		{name: "missing, warned of", order: exchange.OrderWarn, gap: "missing", want: "260500005 00001, 260500005 00003, 260500005 00004, 260500016 00001"},
+		{name: "missing, nobody looks", order: exchange.OrderOff, gap: "missing", want: "260500005 00001, 260500005 00003, 260500005 00004, 260500016 00001"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t)
+				h := w.hospital
+				h.records()
+				h.settings.Workers = 1
+				partner := &h.settings.Partners[0]
+				partner.Order, partner.OrderStop, partner.Collects, partner.Answers = c.order, c.stop, false, exchange.AnswersNever
+				send := func(ref int) exchange.Delivery {
+					return h.take(nord, fmt.Sprint(ref), file(t, sample.FileOptions{Reference: ref, ApplicationRef: fmt.Sprintf("KRH%08d", ref)}))
+				}
+				send(1)
+				h.run()
+				if c.gap == "held" {
+					d := send(2)
+					_, err := h.ledger.Apply(t.Context(), exchange.Move{ID: d.ID, From: d.State, By: exchange.Holding, At: time.Now(), Cause: exchange.ByHand,
+						Change: func(d *exchange.Delivery) {
+							d.Envelope = exchange.Envelope{Sender: nord, Recipient: kasse, Reference: "00002"}
+						}})
+					must(t, err)
+				}
+				three := send(3)
+				send(4)
+				h.take(sued, "other pair", file(t, sample.FileOptions{Sender: sued, Recipient: kasse}))
+				start := time.Now()
+				h.run()
+				alarms := 0
+				events, err := h.ledger.Events(t.Context(), three.ID)
+				must(t, err)
+				for _, e := range events {
+					if e.Cause == exchange.OrderGap {
+						alarms++
+					}
+				}
+				equal(t, "told at once", alarms > 0, c.order != exchange.OrderOff)
+				if c.arrive {
+					time.Sleep(time.Hour)
+					send(2)
+				}
+				for range 4 { // what a service does that runs on
+					h.run()
+					time.Sleep(time.Hour)
+				}
+				equal(t, "order", strings.Join(h.published(), ", "), c.want)
+				if at := h.row(three.ID).DeliveredAt; !at.IsZero() {
+					equal(t, "time taken", at.Sub(start).Truncate(time.Minute), c.took)
+				}
+				equal(t, "held", len(h.rows(store.Filter{States: []exchange.State{exchange.Held}})), c.held)
+			})
+		})
+	}
+}
+
+// The same again, by content or by reference, waits for an operator.
+func TestRepetitionsAreHeld(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		h := w.hospital
+		h.settings.Partners[0].Collects, h.settings.Partners[0].NoRepeats = false, 24*time.Hour
+		content := file(t, sample.FileOptions{Reference: 1, ApplicationRef: "KRH00000001"})
+		first := h.take(nord, "a", content)
+		h.run()
+		again := h.take(nord, "b", content)
+		reference := h.take(nord, "c", file(t, sample.FileOptions{Reference: 1, ApplicationRef: "KRH00000002"}))
+		h.run()
+		for _, d := range []exchange.Delivery{again, reference} {
+			if got := h.row(d.ID); got.State != exchange.Held || got.Cause != exchange.Duplicate || !strings.Contains(got.Reason, fmt.Sprintf("delivery %d ", first.ID)) {
+				t.Errorf("delivery %d is %s %s %q", d.ID, got.State, got.Cause, got.Reason)
+			}
+		}
+		must(t, func() error {
+			_, err := h.ledger.Apply(t.Context(), exchange.Move{ID: again.ID, From: exchange.Held, By: exchange.Released, At: time.Now(), Due: time.Now(),
+				Cause: exchange.ByHand, Text: "the partner lost it", Change: func(d *exchange.Delivery) { d.Repeats = true }})
+			return err
+		}())
+		h.run()
+		equal(t, "released", h.row(again.ID).State, exchange.Delivered)
+		time.Sleep(25 * time.Hour)
+		late := h.take(nord, "d", content)
+		h.run()
+		equal(t, "after the period", h.row(late.ID).State, exchange.Delivered)
+	})
 }

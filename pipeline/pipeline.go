@@ -35,7 +35,11 @@ type Ledger interface {
 	Delivery(ctx context.Context, id int64) (exchange.Delivery, error)
 	Events(ctx context.Context, delivery int64) ([]exchange.Event, error)
 	Due(ctx context.Context, now time.Time, limit int, states ...exchange.State) ([]exchange.Delivery, error)
-	NextToSend(ctx context.Context, now time.Time, partner string, strict bool) (exchange.Delivery, error)
+	NextToSend(ctx context.Context, now time.Time, partner string) (exchange.Delivery, error)
+	Predecessor(ctx context.Context, d exchange.Delivery) (exchange.Predecessor, error)
+	WakeAll(ctx context.Context, at time.Time) error
+	SentBefore(ctx context.Context, d exchange.Delivery, since time.Time) (exchange.Delivery, error)
+	GapBefore(ctx context.Context, d exchange.Delivery) (string, error)
 	NextDue(ctx context.Context, after time.Time) (time.Time, error)
 	OutboundNamed(ctx context.Context, applicationRef string) ([]exchange.Delivery, error)
 	SameIdentity(ctx context.Context, owner, verfahren, created string) ([]exchange.Delivery, error)
@@ -255,7 +259,7 @@ func (p *Pipeline) moved(m exchange.Move, d exchange.Delivery) {
 	switch {
 	case d.State == exchange.Held || d.State == exchange.Rejected || d.State == exchange.Overdue:
 		level = zerolog.WarnLevel
-	case m.By == exchange.Retrying:
+	case m.By == exchange.Retrying || m.Cause == exchange.OrderGap:
 		level = zerolog.WarnLevel
 	case m.By == exchange.Postponed || m.By == exchange.Publishing:
 		level = zerolog.DebugLevel

@@ -227,14 +227,14 @@ func newWorld(t *testing.T) *world {
 	h.Outboxes[sued] = pipeline.Outbox{Owner: sued, Physical: sued}
 	h.Routes = []exchange.Route{{Name: "all", Recipients: []string{kasse}, Mode: exchange.Test, Partner: "kasse"}}
 	h.Partners[0].Partner = exchange.Partner{Name: "kasse", IK: kasse, Answers: exchange.AnswersAlways, AnswerPeriod: 48 * time.Hour,
-		StrictOrder: true, WhenVanished: exchange.VanishedOperator}
+		Order: exchange.OrderStrict, WhenVanished: exchange.VanishedOperator}
 
 	w.annahme = newGateway(t, filepath.Join(dir, "annahme"), w.out, w.in, kasse)
 	a := &w.annahme.settings
 	a.Outboxes[kasse] = pipeline.Outbox{Owner: kasse, Physical: kasse}
 	a.Routes = []exchange.Route{{Name: "home", Recipients: []string{nord}, Mode: exchange.Test, Partner: "nord"}}
 	a.Partners[0].Partner = exchange.Partner{Name: "nord", IK: nord, Answers: exchange.AnswersNever, Positive: true, PositiveCode: positive,
-		StrictOrder: true, WhenVanished: exchange.VanishedOperator}
+		Order: exchange.OrderStrict, WhenVanished: exchange.VanishedOperator}
 	a.Mandates = []exchange.Mandate{{Account: "nord", Owner: sued, Physical: []string{sued}}}
 	w.promises()
 	return w

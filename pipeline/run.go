@@ -41,6 +41,9 @@ func (p *Pipeline) Recover(ctx context.Context) error {
 	if _, err := p.interrupted(ctx); err != nil {
 		return err
 	}
+	if err := p.Ledger.WakeAll(ctx, p.Now()); err != nil { // the order may be another one now
+		return err
+	}
 	if err := p.holdPartnerless(ctx); err != nil {
 		return err
 	}
@@ -54,7 +57,7 @@ func (p *Pipeline) liftStops(ctx context.Context) error {
 		return err
 	}
 	for name, stop := range stops {
-		if l := p.partners[name]; l != nil && l.Credential != stop.Credential {
+		if l := p.partners[name]; l != nil && stop.Cause != exchange.ByHand && l.Credential != stop.Credential {
 			if _, err := p.Ledger.ResumePartner(ctx, name); err != nil {
 				return err
 			}

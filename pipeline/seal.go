@@ -50,7 +50,7 @@ func (p *Pipeline) seal(ctx context.Context, d exchange.Delivery) error {
 		}
 		return p.hold(ctx, d, exchange.SpoolDamaged, errSpoolDamaged.Error())
 	}
-	_, err = p.apply(ctx, exchange.Move{ID: d.ID, From: d.State, By: exchange.WasSealed, Due: p.Now(),
+	_, err = p.apply(ctx, exchange.Move{ID: d.ID, From: d.State, By: exchange.WasSealed, Due: p.Now(), InOrder: p.partners[d.Partner].Order == exchange.OrderStrict,
 		Text: "signed as " + ik + ", encrypted for " + d.EncryptTo,
 		Change: func(d *exchange.Delivery) {
 			d.SealedSize, d.SealedSHA256, d.SealedFor = size, sha, sealing.NotAfter()

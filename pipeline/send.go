@@ -67,7 +67,7 @@ func (p *Pipeline) sendAll(ctx context.Context, l *lane) (int, error) {
 		if stopped, err := p.partnerStopped(ctx, l); stopped || err != nil {
 			return attempts, err
 		}
-		d, err := p.Ledger.NextToSend(ctx, p.Now(), l.Name, l.StrictOrder)
+		d, err := p.Ledger.NextToSend(ctx, p.Now(), l.Name)
 		if errors.Is(err, exchange.ErrNotFound) {
 			return attempts, nil
 		}
@@ -123,6 +123,9 @@ func (a *attempt) run(ctx context.Context) error {
 	if a.d.State == exchange.Unknown {
 		return a.look(ctx)
 	}
+	if ours, err := a.ourTurn(ctx); err != nil || !ours {
+		return err
+	}
 	if fresh, err := a.fresh(ctx); err != nil || !fresh {
 		return err
 	}
@@ -153,7 +156,7 @@ var errWindowOver = errors.New("window and grace are over")
 // line is used from here on.
 func (a *attempt) begin(ctx context.Context) (bool, error) {
 	m := exchange.Move{ID: a.d.ID, From: a.d.State, By: exchange.Begun, At: a.p.Now(), Due: a.p.Now(),
-		Lease: a.p.lease(), Turn: a.p.turn(sendTurn(a.lane.Name)), Change: func(d *exchange.Delivery) { d.Attempt++ }}
+		Lease: a.p.lease(), Turn: a.p.turn(sendTurn(a.lane.Name)), Change: func(d *exchange.Delivery) { d.Attempt++; d.OrderSince = time.Time{} }}
 	names := map[string]bool{}
 	a.again = a.d.HasNumber() // not by Attempt: an operator's release counts attempts anew
 	if !a.again {

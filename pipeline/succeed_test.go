@@ -33,7 +33,7 @@ func TestSuccession(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
 		h := w.hospital
-		h.settings.Partners[0].Collects, h.settings.Partners[0].StrictOrder = false, false
+		h.settings.Partners[0].Collects, h.settings.Partners[0].Order = false, exchange.OrderOff
 		release := make(chan struct{})
 		holding := make(chan struct{}, 1)
 		look := h.line.before

@@ -106,7 +106,7 @@ func BenchmarkBacklog(b *testing.B) {
 	next := func(l *Ledger) time.Duration {
 		start := time.Now()
 		for range 50 {
-			if _, err := l.NextToSend(b.Context(), time.Unix(1<<32, 0), "kasse", true); err != nil {
+			if _, err := l.NextToSend(b.Context(), time.Unix(1<<32, 0), "kasse"); err != nil {
 				b.Fatal(err)
 			}
 			if _, err := l.Claim(b.Context(), exchange.Lease{Node: "x", For: time.Minute}, time.Unix(1<<32, 0), 2, nil); err != nil {

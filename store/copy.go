@@ -77,7 +77,12 @@ func copyTable(ctx context.Context, from, to querier, name, order string) (n int
 		return 0, err
 	}
 	insert := "INSERT INTO " + name + " (" + strings.Join(columns, ", ") + ") VALUES (" + marks(len(columns)) + ")"
-	published := slices.Index(columns, "published")
+	var truths []int // SQLite has numbers for them
+	for i, c := range columns {
+		if slices.Contains([]string{"published", "overtakes", "repeats"}, c) {
+			truths = append(truths, i)
+		}
+	}
 	values, into := make([]any, len(columns)), make([]any, len(columns))
 	for i := range values {
 		into[i] = &values[i]
@@ -86,8 +91,8 @@ func copyTable(ctx context.Context, from, to querier, name, order string) (n int
 		if err := rows.Scan(into...); err != nil {
 			return n, err
 		}
-		if published >= 0 {
-			values[published] = values[published] == int64(1) || values[published] == true // SQLite has no truth values
+		for _, i := range truths {
+			values[i] = values[i] == int64(1) || values[i] == true
 		}
 		if _, err := to.exec(ctx, insert, slices.Clone(values)...); err != nil {
 			return n, err

@@ -76,10 +76,18 @@ func apply(ctx context.Context, tx querier, m exchange.Move) (exchange.Delivery,
 		m.Change(&d)
 	}
 	lease := m.Lease
+	if m.InOrder {
+		if err := awaits(ctx, tx, &d); err != nil {
+			return d, err
+		}
+	}
 	if m.By != exchange.Noted {
 		d.LeasedBy = lease.Node
 	}
 	if err := update(ctx, tx, before, &d, lease); err != nil {
+		return d, err
+	}
+	if err := wakeNext(ctx, tx, m.From, &d, m.At); err != nil {
 		return d, err
 	}
 	// A wait that is merely prolonged is not worth another line of history.

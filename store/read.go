@@ -25,8 +25,9 @@ type Filter struct {
 	Direction exchange.Direction
 	States    []exchange.State
 	Partner   string
-	Name      string // original file name, transfer name (with or without .AUF) or Anwendungsreferenz
-	Limit     int    // 0 = no limit; the newest are kept
+	Name      string    // original file name, transfer name (with or without .AUF) or Anwendungsreferenz
+	Before    time.Time // in their state since before then; zero: no matter
+	Limit     int       // 0 = no limit; the newest are kept
 }
 
 // Deliveries returns the rows that fit, oldest first.
@@ -45,6 +46,9 @@ func (l *Ledger) Deliveries(ctx context.Context, f Filter) ([]exchange.Delivery,
 	if f.Name != "" {
 		stem := strings.TrimSuffix(f.Name, ".AUF")
 		add("(name = ? OR transfer_name = ? OR application_ref = ? OR intake = ?)", f.Name, stem, f.Name, f.Name)
+	}
+	if !f.Before.IsZero() {
+		add("changed < ?", f.Before.UnixNano())
 	}
 	limit := f.Limit
 	if limit <= 0 {
@@ -98,24 +102,17 @@ func (l *Ledger) Due(ctx context.Context, now time.Time, limit int, states ...ex
 	return query(ctx, l.read, "state IN ("+marks(len(states))+") AND due <= ? ORDER BY due, id LIMIT ?", args...)
 }
 
-// NextToSend returns the delivery whose turn it is at a partner: one whose
-// outcome is unknown first, else the longest waiting that is sealed, due, and,
-// if strict, has no unfinished predecessor by UNB 0020 (99999 is followed by
-// 00001) from the same sender to the same recipient in the same mode. Files
-// just taken from the same account and not yet read count as predecessors too;
-// one that is held, rejected or missing does not. References further apart than
-// 9,999 are not compared: over the wrap three of them could wait for one another.
-// Without one the error wraps [exchange.ErrNotFound].
-func (l *Ledger) NextToSend(ctx context.Context, now time.Time, partner string, strict bool) (exchange.Delivery, error) {
-	what := `partner = ? AND direction = 'out' AND state IN ('unknown', 'sealed') AND due <= ?`
-	if strict {
-		what += ` AND (state = 'unknown' OR kind = 'answer' OR NOT EXISTS (
-			SELECT 1 FROM delivery p WHERE p.direction = 'out' AND p.sender = d.sender AND p.recipient = d.recipient AND p.mode = d.mode
-				AND p.state IN ('routed', 'sealed', 'sending', 'unknown') AND p.id <> d.id
-				AND (d.seq - p.seq + 99999) % 99999 BETWEEN 1 AND 9999)
-			AND NOT EXISTS (SELECT 1 FROM delivery t WHERE t.state = 'taken' AND t.account = d.account))`
+// NextToSend returns what is due at a partner: a delivery whose outcome is unknown
+// first, else the sealed one that is due longest. Whether it is its turn by UNB
+// 0020 is told by [Ledger.Predecessor]. Without one the error wraps [exchange.ErrNotFound].
+func (l *Ledger) NextToSend(ctx context.Context, now time.Time, partner string) (exchange.Delivery, error) {
+	for _, state := range []exchange.State{exchange.Unknown, exchange.Sealed} {
+		d, err := one(ctx, l.read, `partner = ? AND state = ? AND due <= ? AND direction = 'out' ORDER BY due, id LIMIT 1`, partner, string(state), now.UnixNano())
+		if !errors.Is(err, exchange.ErrNotFound) {
+			return d, err
+		}
 	}
-	return one(ctx, l.read, what+` ORDER BY state = 'unknown' DESC, id LIMIT 1`, partner, now.UnixNano())
+	return exchange.Delivery{}, exchange.ErrNotFound
 }
 
 // NextDue returns the earliest due time later than after, zero when there is none.

@@ -76,6 +76,7 @@ func causeName(c *cobra.Command, cause exchange.Cause) string {
 		exchange.Oversize:         {"zu groß", "oversize"},
 		exchange.SpoolDamaged:     {"Spool beschädigt", "spool damaged"},
 		exchange.Duplicate:        {"doppelt", "duplicate"},
+		exchange.OrderGap:         {"Lücke in der Reihenfolge", "gap in the order"},
 		exchange.PartlyRefused:    {"teilweise abgewiesen", "partly refused"},
 	}
 	if n, ok := names[cause]; ok {

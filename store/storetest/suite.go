@@ -29,7 +29,11 @@ func Run(t *testing.T, open func(t *testing.T) *store.Ledger) {
 		{"NumbersExhausted", numbersExhausted},
 		{"NumberIsKeptOnRetry", numberIsKeptOnRetry},
 		{"OccupiedCreationTimeWaits", occupiedCreationTimeWaits},
-		{"NextToSendKeepsOrder", nextToSendKeepsOrder},
+		{"UnknownComesFirst", unknownComesFirst},
+		{"PredecessorByReference", predecessorByReference},
+		{"SuccessorWaitsAndIsWoken", successorWaitsAndIsWoken},
+		{"RepetitionsAreFound", repetitionsAreFound},
+		{"GapsInWhatComesIn", gapsInWhatComesIn},
 		{"SumAddsUp", sumAddsUp},
 		{"FetchedIsRememberedUntilForgotten", fetchedIsRememberedUntilForgotten},
 		{"ANoticeIsKeptOnce", aNoticeIsKeptOnce},
@@ -285,43 +289,6 @@ func occupiedCreationTimeWaits(t *testing.T, l *store.Ledger) {
 	}
 	if used, err := l.HasHistory(t.Context(), "kasse"); err != nil || used {
 		t.Errorf("a number was used up by a delivery that waits (%v, %v)", used, err)
-	}
-}
-
-func nextToSendKeepsOrder(t *testing.T, l *store.Ledger) {
-	next := func(strict bool) string {
-		d, err := l.NextToSend(t.Context(), noon, "kasse", strict)
-		if errors.Is(err, exchange.ErrNotFound) {
-			return "none"
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		return d.Envelope.Reference
-	}
-	five, four := sealed(t, l, 5), sealed(t, l, 4)
-	if got := next(true); got != "00004" {
-		t.Errorf("strict: %s", got)
-	}
-	if got := next(false); got != "00005" {
-		t.Errorf("off: %s", got)
-	}
-	// 00004 waits for a retry: strictly, 00005 waits with it.
-	if _, err := l.Apply(t.Context(), exchange.Move{ID: four.ID, From: exchange.Sealed, By: exchange.Postponed, At: noon, Due: noon.Add(time.Hour)}); err != nil {
-		t.Fatal(err)
-	}
-	if got := next(true); got != "none" {
-		t.Errorf("overtook: %s", got)
-	}
-	wrap := sealed(t, l, 99999)
-	_ = move(t, l, five, exchange.Holding)
-	if got := next(true); got != "99999" {
-		t.Errorf("99999 comes before 00004: %s", got)
-	}
-	_ = move(t, l, wrap, exchange.Holding)
-	take(t, l, file(77)) // not yet read: might be a predecessor
-	if got := next(true); got != "none" {
-		t.Errorf("overtook a file not yet read: %s", got)
 	}
 }
 
