@@ -75,7 +75,7 @@ func newRootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		newDemoCommand(), newRunCommand(), newCheckCommand(), newShowCommand(),
-		newQueueCommand(), newTraceCommand(), newConfigCommand(), newPartnerCommand(), newRouteCommand(), newStoreCommand(),
+		newQueueCommand(), newQuarantineCommand(), newTraceCommand(), newConfigCommand(), newPartnerCommand(), newRouteCommand(), newStoreCommand(),
 		newReloadCommand(), newStatusCommand(), newNightCommand(), newAlertCommand(), newInitCommand(), newDoctorCommand(),
 		newExplainCommand(), newAufCommand(), newIKCommand(), newRulesCommand(), newSampleCommand(),
 		newSealCommand(), newOpenCommand(), newInspectCommand(), newKeyCommand(), newTrustlistCommand(), newSimulateCommand(),

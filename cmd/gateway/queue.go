@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -22,10 +21,10 @@ import (
 
 func newQueueCommand() *cobra.Command {
 	c := &cobra.Command{Use: "queue", Short: "Show the deliveries, and let held ones go on", RunE: group}
-	c.AddCommand(newQueueListCommand(), newQueueShowCommand(),
-		newQueueChange("release", "Let a held delivery go on", true),
-		newQueueChange("cancel", "Give up a held or quarantined delivery", false),
-		newQueueChange("deliver-by-hand", "Record evidence that the partner has a held delivery", false))
+	c.AddCommand(newQueueListing("list", "List the deliveries", ""), newQueueShowCommand())
+	for _, op := range operations() {
+		c.AddCommand(newOperation(op))
+	}
 	return c
 }
 
@@ -47,27 +46,23 @@ func openLedger(path string) (*config.File, *store.Ledger, error) {
 	return file, ledger, err
 }
 
-func newQueueListCommand() *cobra.Command {
-	var file, state, partner, direction string
+// newQueueListing makes a command that lists deliveries, those in one state or
+// those that the flags pick.
+func newQueueListing(name, short, state string) *cobra.Command {
+	var file string
 	var asJSON bool
-	var limit int
-	c := &cobra.Command{Use: "list", Short: "List the deliveries", Args: cobra.NoArgs}
+	var pick selection
+	c := &cobra.Command{Use: name, Short: short, Args: cobra.NoArgs}
 	configFlag(c, &file)
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON lines")
-	c.Flags().StringVar(&state, "state", "", "only these states, comma separated: "+strings.Join(stateWords(), ", "))
-	c.Flags().StringVar(&partner, "partner", "", "only this partner or account")
-	c.Flags().StringVar(&direction, "direction", "", "only out or in")
-	c.Flags().IntVar(&limit, "limit", 0, "only the newest N")
+	pick.flags(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		f := store.Filter{Partner: partner, Direction: exchange.Direction(direction), Limit: limit}
-		if !slices.Contains([]string{"", "in", "out"}, direction) {
-			return usageError{fmt.Errorf("--direction is out or in, not %q", direction)}
+		if state != "" {
+			pick.state = state
 		}
-		for _, s := range strings.FieldsFunc(state, func(r rune) bool { return r == ',' }) {
-			if !slices.Contains(stateWords(), s) {
-				return usageError{fmt.Errorf("unknown state %q; known are %s", s, strings.Join(stateWords(), ", "))}
-			}
-			f.States = append(f.States, exchange.State(s))
+		f, err := pick.filter()
+		if err != nil {
+			return err
 		}
 		cfg, ledger, err := openLedger(file)
 		if err != nil {
@@ -259,93 +254,6 @@ func printFindings(c *cobra.Command, line func(de, en string, v any), found pipe
 	line("nicht weitergegeben", "Left out", strings.Join(said, "\n"))
 }
 
-// newQueueChange makes a command that moves one delivery by an operator's will.
-func newQueueChange(name, short string, resendFlag bool) *cobra.Command {
-	var file, why string
-	var resend bool
-	c := &cobra.Command{Use: name + " ID", Short: short, Args: cobra.ExactArgs(1)}
-	configFlag(c, &file)
-	flag := "reason"
-	if name == "deliver-by-hand" {
-		flag = "evidence"
-	}
-	c.Flags().StringVar(&why, flag, "", "why, for the history (required)")
-	if resendFlag {
-		c.Flags().BoolVar(&resend, "resend", false, "outcome unknown: send again under the same name; the partner confirmed that it has nothing")
-	}
-	c.RunE = func(c *cobra.Command, args []string) error {
-		id, err := parseID(args[0])
-		if err != nil {
-			return err
-		}
-		if strings.TrimSpace(why) == "" {
-			return usageError{fmt.Errorf("--%s is required: it stands in the history", flag)}
-		}
-		cfg, _, err := readConfig(file)
-		if err != nil {
-			return err
-		}
-		ledger, err := openBeside(c.Context(), cfg)
-		if err != nil {
-			return err
-		}
-		defer ledger.Close()
-		return changeByHand(c, cfg, ledger, id, name, why, resend)
-	}
-	return c
-}
-
-func changeByHand(c *cobra.Command, cfg *config.File, ledger *store.Ledger, id int64, name, why string, resend bool) error {
-	d, err := ledger.Delivery(c.Context(), id)
-	if err != nil {
-		return err
-	}
-	now := time.Now()
-	m := exchange.Move{ID: d.ID, From: d.State, At: now, Due: now, Cause: exchange.ByHand, Text: name + " by hand: " + why}
-	switch {
-	case name == "cancel":
-		m.By, m.Due = exchange.Withdrawn, time.Time{}
-	case name == "deliver-by-hand":
-		if d.Direction != exchange.Out || !d.HasNumber() {
-			return codeError{exitFailed, fmt.Sprintf("delivery %d was never on its way to a partner", id)}
-		}
-		m.By, m.Due = exchange.Vouched, answerBy(cfg, d, now)
-		m.Change = func(row *exchange.Delivery) { row.DeliveredAt, row.AnswerBy, row.Proof = now, m.Due, "by hand: "+why }
-	case d.Direction == exchange.In:
-		m.By = exchange.Reopened
-	case d.Cause == exchange.OutcomeUnknown && !resend:
-		return codeError{exitUsage, fmt.Sprintf("delivery %d may already be with the partner: release it with --resend if the partner has nothing, or use 'queue deliver-by-hand' if it has", id)}
-	case d.Cause == exchange.KeyProblem && !d.Published: // sealed anew, so with a new number
-		if m.By = exchange.Released; written(d) {
-			m.By = exchange.Redrafted
-		}
-		m.Change = func(row *exchange.Delivery) {
-			row.Attempt, row.TransferName, row.TransferNumber, row.Created = 0, "", 0, ""
-		}
-	case d.HasNumber():
-		m.By = exchange.Resumed
-		m.Change = func(d *exchange.Delivery) {
-			d.Attempt = 0
-			d.Published = d.Published && !resend
-		}
-	case written(d):
-		m.By = exchange.Redrafted
-	case d.Cause == exchange.ByRoute: // its route shall know that this was allowed
-		m.By, m.Cause = exchange.Released, exchange.ByRoute
-	default:
-		m.By = exchange.Released
-	}
-	rows, err := ledger.Apply(c.Context(), m)
-	if errors.Is(err, exchange.ErrMove) {
-		return codeError{exitFailed, fmt.Sprintf("delivery %d is %s; %s is for held deliveries", id, d.State, name)}
-	}
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(c.ErrOrStderr(), words(c, "Sendung %d: %s\n", "delivery %d: %s\n"), id, stateName(c, rows[0].State))
-	return nil
-}
-
 // written reports whether a delivery's file is one that we write: an answer, or the
 // good messages of a file that was split.
 func written(d exchange.Delivery) bool {
@@ -360,33 +268,4 @@ func answerBy(cfg *config.File, d exchange.Delivery, now time.Time) time.Time {
 		}
 	}
 	return now
-}
-
-func newPartnerCommand() *cobra.Command {
-	var file string
-	c := &cobra.Command{Use: "partner", Short: "Add, list, show and probe partners, and let a stopped one be called again", RunE: group}
-	resume := &cobra.Command{Use: "resume NAME", Short: "Call a partner again that a failed login or an unknown host key has stopped", Args: cobra.ExactArgs(1)}
-	configFlag(resume, &file)
-	resume.RunE = func(c *cobra.Command, args []string) error {
-		cfg, _, err := readConfig(file)
-		if err != nil {
-			return err
-		}
-		ledger, err := openBeside(c.Context(), cfg)
-		if err != nil {
-			return err
-		}
-		defer ledger.Close()
-		was, err := ledger.ResumePartner(context.WithoutCancel(c.Context()), args[0])
-		if err != nil {
-			return err
-		}
-		if !was {
-			return codeError{exitNotFound, fmt.Sprintf("partner %q is not stopped", args[0])}
-		}
-		fmt.Fprintf(c.ErrOrStderr(), words(c, "Partner %s wird wieder angerufen\n", "partner %s is called again\n"), args[0])
-		return nil
-	}
-	c.AddCommand(newPartnerAddCommand(), newPartnerListCommand(), newPartnerShowCommand(), newProbeCommand(), resume)
-	return c
 }

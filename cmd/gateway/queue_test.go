@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -41,7 +43,9 @@ func TestReleaseOfWhatWeWrite(t *testing.T) {
 			cmd := newQueueCommand()
 			cmd.SetContext(t.Context())
 			cmd.SetErr(io.Discard)
-			if err := changeByHand(cmd, &config.File{}, ledger, d.ID, "release", "mended", false); err != nil {
+			o := &operating{cfg: &config.File{}, now: time.Now(), consent: consent{reason: "mended", yes: true}}
+			release := operations()[slices.IndexFunc(operations(), func(op operation) bool { return op.name == "release" })]
+			if err := o.run(cmd, ledger, release, []string{fmt.Sprint(d.ID)}); err != nil {
 				t.Fatal(err)
 			}
 			if row, err := ledger.Delivery(t.Context(), d.ID); err != nil || row.State != c.want {
