@@ -207,7 +207,11 @@ func (u *upload) grow(ctx context.Context) error {
 // openTemporary opens the temporary file, empty or with what is confirmed of it.
 func (u *upload) openTemporary(ctx context.Context) (*sftp.File, error) {
 	if u.from > 0 {
-		return u.l.client.OpenFile(u.temporary, os.O_WRONLY)
+		f, err := u.l.client.OpenFile(u.temporary, os.O_WRONLY)
+		if err == nil || lineFault(err) {
+			return f, err
+		}
+		u.from = 0 // it lets nobody go on with a file: from the start, then
 	}
 	const anew = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
 	f, err := u.l.client.OpenFile(u.temporary, anew)
