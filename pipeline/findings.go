@@ -60,7 +60,6 @@ func (p *Pipeline) examine(ctx context.Context, d exchange.Delivery, l *lane, o 
 		return annex.Report{}, err
 	}
 	defer f.Close()
-	o.Workers = 1 // several files are judged at once already, and this keeps the memory of each small
 	o.Now, o.Tables, o.Confirmed = p.Now().In(p.Location), p.Tables, true
 	if l != nil {
 		o.Severities, o.Procedure = l.Severities, l.Procedure
