@@ -59,12 +59,20 @@ func TestCutLine(t *testing.T) {
 
 	ends := map[string]int{}
 	for direction, total := range whole {
-		for _, n := range places(total, *cuts) {
+		// Once, whatever the bytes, the line breaks in the instant of publishing.
+		const publishing = -1
+		for _, n := range append(places(total, *cuts), publishing) {
 			empty(t, dir)
 			line.CutAfter(direction, n)
 			c := open(t, set)
 			intended := false
-			_, err := put(t, c, content, channels.PutOptions{BeforePublish: func() error { intended = true; return nil }})
+			_, err := put(t, c, content, channels.PutOptions{BeforePublish: func() error {
+				intended = true
+				if n == publishing {
+					line.CutAll()
+				}
+				return nil
+			}})
 			line.CutAfter(direction, -1)
 			where := fmt.Sprintf("direction %d, byte %d of %d", direction, n, total)
 			final, readErr := os.ReadFile(filepath.Join(dir, name))
